@@ -1,0 +1,20 @@
+namespace FilterPruning.Layers;
+
+/// <summary>What a tensor of a layer is for.</summary>
+public enum TensorRole
+{
+    /// <summary>A weight or a bias, trainable or frozen. Counted as parameters.</summary>
+    Weight,
+
+    /// <summary>A running statistic. Shrinks with its channels, is not counted as parameters.</summary>
+    Statistic,
+}
+
+/// <summary>One parameter or buffer of a layer and the axes along which its channels lie.</summary>
+/// <param name="Name">The tensor's name within the layer, as in its state dict (<c>weight</c>, <c>running_mean</c>).</param>
+/// <param name="Tensor">The layer's own tensor; not owned by this record.</param>
+/// <param name="OutputAxis">The axis of the output channels, or null when the tensor has none.</param>
+/// <param name="InputAxis">The axis of the input channels, or null when the tensor has none.</param>
+/// <param name="Role">Weight or statistic.</param>
+/// <remarks>In a grouped layer the input axis of a weight holds the channels of one block (<c>[out, in / groups, …]</c>).</remarks>
+public sealed record ChannelTensor(string Name, Tensor Tensor, int? OutputAxis, int? InputAxis, TensorRole Role = TensorRole.Weight);
