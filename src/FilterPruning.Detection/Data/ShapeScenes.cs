@@ -59,26 +59,32 @@ public sealed class ShapeScenes : IDetectionDataset
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Count);
         using var scope = NewDisposeScope();
-        var scene = SceneRenderer.Render(SplitMix64.ForItem(Seed, index), Options);
+        var canvas = SceneCanvas.OfThisThread(Options.Width, Options.Height);
+        var items = SceneRenderer.Render(SplitMix64.ForItem(Seed, index), Options, canvas);
         var image = empty([3, Options.Height, Options.Width], float32);
-        scene.Pixels.CopyTo(MemoryMarshal.Cast<byte, float>(image.bytes));
-        return new DetectionSample(index, image.MoveToOuterDisposeScope(), ToTarget(scene));
+        canvas.Pixels.CopyTo(MemoryMarshal.Cast<byte, float>(image.bytes));
+        return new DetectionSample(index, image.MoveToOuterDisposeScope(), ToTarget(items, canvas.Owner));
     }
 
-    private Target ToTarget(RenderedScene scene)
+    private Target ToTarget(List<SceneItem> items, byte[] owner)
     {
-        var count = scene.Labels.Count;
-        var masks = zeros([count, Options.Height, Options.Width], uint8);
-        var boxes = zeros([count, 4], float32);
-        var labels = zeros([count], int64);
-        if (count > 0)
+        var objects = Enumerable.Range(0, items.Count).Where(index => items[index].Label != 0).ToArray();
+        var masks = zeros([objects.Length, Options.Height, Options.Width], uint8);
+        var boxes = zeros([objects.Length, 4], float32);
+        var labels = tensor(Array.ConvertAll(objects, index => (long)items[index].Label), int64);
+        if (objects.Length > 0)
         {
-            scene.WriteMasks(masks.bytes);
-            var corners = MemoryMarshal.Cast<byte, float>(boxes.bytes);
-            MaskBoxes.Write(masks.bytes, count, Options.Height, Options.Width, corners);
-            CollectionsMarshal.AsSpan(scene.Labels).CopyTo(MemoryMarshal.Cast<byte, long>(labels.bytes));
+            for (var i = 0; i < objects.Length; i++)
+                WriteMask(owner, (byte)(objects[i] + 1), masks.bytes.Slice(i * owner.Length, owner.Length));
+            MaskBoxes.Write(masks.bytes, objects.Length, Options.Height, Options.Width, MemoryMarshal.Cast<byte, float>(boxes.bytes));
         }
 
         return new Target(boxes.MoveToOuterDisposeScope(), labels.MoveToOuterDisposeScope(), masks.MoveToOuterDisposeScope());
+    }
+
+    private static void WriteMask(ReadOnlySpan<byte> owner, byte mark, Span<byte> mask)
+    {
+        for (var i = 0; i < owner.Length; i++)
+            mask[i] = owner[i] == mark ? (byte)1 : (byte)0;
     }
 }

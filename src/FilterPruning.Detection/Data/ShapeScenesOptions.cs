@@ -27,14 +27,14 @@ public sealed record ShapeScenesOptions
     /// <summary>Largest nominal diameter of an object as a share of the image's shorter side, <see cref="MinObjectScale"/> … 1. Small objects are more frequent than large ones. Default 9/16 (90 pixels of 160).</summary>
     public double MaxObjectScale { get; init; } = 9.0 / 16;
 
-    /// <summary>Least distance of an object's colour from the mean colour beneath it (root mean square over R, G, B), 0 … 0.5. Default 0.16.</summary>
-    public double Contrast { get; init; } = 0.16;
+    /// <summary>Least distance of an object's colour from the mean colour beneath it (root mean square over R, G, B), 0 … 0.5. Default 0.2.</summary>
+    public double Contrast { get; init; } = 0.2;
 
-    /// <summary>Largest standard deviation of the pixel noise; each scene draws its own between 0 and this, 0 … 0.5. Default 0.05.</summary>
-    public double Noise { get; init; } = 0.05;
+    /// <summary>Largest standard deviation of the pixel noise; each scene draws its own between 0 and this, 0 … 0.5. Default 0.04.</summary>
+    public double Noise { get; init; } = 0.04;
 
-    /// <summary>Mean number of distractors: crosses, arcs, crescents, hexagons, blobs and lines, which belong to no class, 0 … 32. Default 4.</summary>
-    public double Clutter { get; init; } = 4;
+    /// <summary>Mean number of distractors: crosses, arcs, crescents, hexagons, blobs and lines, which belong to no class, 0 … 32. Default 3.</summary>
+    public double Clutter { get; init; } = 3;
 
     /// <summary>Probability that an object is put at or onto another one instead of beside it, and share of distractors that may lie in front of objects, 0 … 1. Default 0.3.</summary>
     public double Occlusion { get; init; } = 0.3;
@@ -42,8 +42,8 @@ public sealed record ShapeScenesOptions
     /// <summary>Largest blur; each scene draws its own between 0 and this. 1 is a standard deviation of 0.7 pixels. 0 … 1. Default 1.</summary>
     public double Blur { get; init; } = 1;
 
-    /// <summary>Largest amplitude of the patterns on background and objects, 0 … 1. Default 0.3.</summary>
-    public double Texture { get; init; } = 0.3;
+    /// <summary>Largest amplitude of the patterns on background and objects, 0 … 1. Default 0.25.</summary>
+    public double Texture { get; init; } = 0.25;
 
     /// <summary>Largest strength of light falling off across the scene and of shadows, 0 … 1. Default 0.4.</summary>
     public double Lighting { get; init; } = 0.4;

@@ -10,7 +10,7 @@ internal static class ItemPainter
         var texture = (float)options.Texture;
         var second = Rgb.Random(ref random, -texture, texture);
         var rim = random.Chance(0.3) ? random.Range(-0.35f, 0.25f) : 0;
-        var pattern = SceneCanvas.ScratchOf(item.Width * item.Height);
+        var pattern = canvas.ScratchOf(item.Width * item.Height);
         var period = Math.Max(3, item.Shape.Radius * 0.35f);
         Pattern.Write(ref random, pattern, item.Width, period, Math.Max(period * 3, 5));
         var softness = random.Range(1f, SceneItem.Margin - 1);

@@ -1,10 +1,12 @@
 namespace FilterPruning.Detection.Data.Scenes;
 
-/// <summary>The picture while it is drawn: three planes of floats, not yet limited to 0 … 1.</summary>
+/// <summary>The picture while it is drawn: three planes of floats, not yet limited to 0 … 1, and what each pixel shows. Belongs to one thread at a time.</summary>
 internal sealed class SceneCanvas(int width, int height)
 {
     [ThreadStatic]
-    private static float[]? _scratch;
+    private static SceneCanvas? _last;
+
+    private float[] _scratch = new float[width * height];
 
     /// <summary>Pixels in a row.</summary>
     public int Width { get; } = width;
@@ -15,16 +17,27 @@ internal sealed class SceneCanvas(int width, int height)
     /// <summary>The red, green and blue planes, row-major, one after the other.</summary>
     public float[] Pixels { get; } = new float[3 * width * height];
 
-    /// <summary>One plane of this thread for intermediate results; its content is left over from earlier use.</summary>
+    /// <summary>Row-major: 1 + the index of the item that covers a pixel, 0 for the background.</summary>
+    public byte[] Owner { get; } = new byte[width * height];
+
+    /// <summary>One plane for intermediate results; its content is left over from earlier use.</summary>
     public Span<float> Scratch => ScratchOf(Width * Height);
+
+    /// <summary>This thread's canvas, whatever is on it; the buffers are too large to be made anew for each scene.</summary>
+    public static SceneCanvas OfThisThread(int width, int height)
+    {
+        if (_last is null || _last.Width != width || _last.Height != height)
+            _last = new SceneCanvas(width, height);
+        return _last;
+    }
 
     /// <summary>One plane: 0 red, 1 green, 2 blue.</summary>
     public Span<float> Plane(int channel) => Pixels.AsSpan(channel * Width * Height, Width * Height);
 
-    /// <summary>A buffer of this thread; each call hands out the same one.</summary>
-    public static Span<float> ScratchOf(int length)
+    /// <summary>A buffer for intermediate results; each call hands out the same one.</summary>
+    public Span<float> ScratchOf(int length)
     {
-        if (_scratch is null || _scratch.Length < length)
+        if (_scratch.Length < length)
             _scratch = new float[length];
         return _scratch.AsSpan(0, length);
     }
