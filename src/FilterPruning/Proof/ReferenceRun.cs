@@ -90,7 +90,7 @@ internal sealed class ReferenceRun : IDisposable
         catch (Exception error) when (error is not PruningException)
         {
             throw new PruningException(
-                $"The pruned model fails after {last}: {error.Message.Split('\n')[0]} Look there for a width that is written down as a number, "
+                $"The pruned model fails after {last}: {error.Message.Split('\n')[0].TrimEnd('.', ' ', '\r')}. Look there for a width that is written down as a number, "
                 + "or keep the layer's channels by the option Ignore.", error);
         }
 

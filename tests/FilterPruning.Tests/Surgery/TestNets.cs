@@ -48,7 +48,7 @@ internal sealed class TiedNet : nn.Module<Tensor, Tensor>
     public DependencyGraph Graph(Tensor input) => new HandGraph(this, () => call(input))
         .PinInput("stem").Tie("stem", "norm").Tie("norm", "inner")
         .Tie("norm", "left").Tie("inner", "left").Tie("norm", "right").Tie("inner", "right")
-        .Tie("left", "mix").Tie("right", "mix", offset: 8)
+        .Tie("left", "mix").Tie("right", "mix", offset: (int)left.weight.shape[0])
         .Tie("mix", "grouped").Tie("grouped", "head").Tie("head", "fc", per: 4).Tie("fc", "classes").PinOutput("classes").Build();
 }
 
