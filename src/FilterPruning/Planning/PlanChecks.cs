@@ -19,7 +19,7 @@ internal static class PlanChecks
         foreach (var layer in layers)
         {
             Require(layer is not null, "a layer is null");
-            Require(!string.IsNullOrEmpty(layer!.Name), "a layer has no name");
+            Require(layer!.Name is not null, "a layer has no name");
             Require(names.Add(layer.Name), $"layer '{layer.Name}' is listed twice");
             Require(!string.IsNullOrEmpty(layer.Kind), $"layer '{layer.Name}' has no kind");
             CheckSide(layer.Name, "input", layer.InputChannels, layer.RemovedInputs);
