@@ -26,7 +26,10 @@ internal sealed class CallEvidence(LayerNode layer, int ordinal)
     public Dictionary<int, string> FromOutside { get; } = [];
 
     /// <summary>Whether another trial could tell more.</summary>
-    public bool IsDark => !Seen || (HasHistory && InputLive.Contains(false)) || (OutputLive.Contains(true) && OutputLive.Contains(false));
+    public bool IsDark => !Seen || (HasHistory && InputLive.Contains(false)) || (FeedsLayers && OutputLive.Contains(false));
+
+    // Of a layer that only feeds returned values, channels still dark (a class that nothing was detected of) are pinned anyway.
+    private bool FeedsLayers => OutputLive.Zip(OutputReturned).Any(channel => channel.First && !channel.Second);
 
     public override string ToString() => Ordinal == 0 ? Layer.Name : $"{Layer.Name} (call {Ordinal + 1})";
 }

@@ -60,7 +60,7 @@ internal sealed class Tracer
         {
             try
             {
-                RunTrial(PortValues.ForTrial(trial, generator), generator, codes, _evidence.Trials == 0 ? weights : []);
+                RunTrial(PortValues.ForTrial(trial, generator), generator, codes, weights);
                 _evidence.Trials++;
             }
             catch (ForwardFailedException error)
@@ -154,9 +154,7 @@ internal sealed class Tracer
 
         void Add(Tensor tensor, string name, LayerNode? owner)
         {
-            if (!known.Add(tensor.Handle) || !tensor.is_floating_point()) return;
-            state.Open(tensor);
-            if (tensor.requires_grad && tensor.is_leaf) weights.Add(new Weight(tensor, name, owner));
+            if (known.Add(tensor.Handle) && state.Open(tensor)) weights.Add(new Weight(tensor, name, owner));
         }
     }
 
