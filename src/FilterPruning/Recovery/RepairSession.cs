@@ -1,0 +1,110 @@
+using FilterPruning.Graph;
+
+namespace FilterPruning.Recovery;
+
+/// <summary>One repair: captures the dense model's rows, then fits consumer after consumer. Restores the model when it does not finish.</summary>
+internal sealed class RepairSession : IDisposable
+{
+    private readonly ForwardCapture _capture;
+    private readonly IReadOnlyList<ConsumerRepair> _consumers;
+    private readonly RepairOptions _options;
+    private readonly NormWatch _norms;
+    private readonly int _inputs;
+
+    public RepairSession(DependencyGraph graph, Planning.PruningPlan plan, IReadOnlyList<Action> forwards, RepairOptions options)
+    {
+        _options = options;
+        _inputs = forwards.Count;
+        _norms = new NormWatch(graph.Layers);
+        _capture = new ForwardCapture(graph, forwards, new RowSampler(options.Seed, options.Rows, forwards.Count));
+        var removed = RemovedInputs.Of(graph, plan);
+        _consumers = [.. graph.Layers.Where(layer => removed.ContainsKey(layer)).Select(layer => new ConsumerRepair(layer, removed[layer]))];
+    }
+
+    public RepairReport Run(CancellationToken cancellation)
+    {
+        using var noGrad = no_grad();
+        using var mode = new EvaluationMode(_capture.Model);
+        var finished = false;
+        try
+        {
+            var dense = _capture.Dense([.. _consumers.Select(consumer => consumer.Layer)], _norms, cancellation);
+            try
+            {
+                var report = FitInDataOrder(dense, cancellation);
+                finished = true;
+                return report;
+            }
+            finally
+            {
+                dense.Dispose();
+            }
+        }
+        finally
+        {
+            if (!finished)
+                Restore();
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var consumer in _consumers)
+            consumer.Dispose();
+    }
+
+    private RepairReport FitInDataOrder(CapturedRows dense, CancellationToken cancellation)
+    {
+        var repairs = new List<LayerRepair>();
+        foreach (var step in Steps())
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var pruned = _capture.Again([.. step.Select(consumer => consumer.Layer)], cancellation);
+            foreach (var consumer in step)
+            {
+                var repair = consumer.Fit(dense.Of(consumer.Layer), pruned.Of(consumer.Layer), _norms.After(consumer.Layer), _options);
+                dense.Release(consumer.Layer);
+                repairs.Add(repair);
+                _options.Progress?.Report(new RepairProgress(repair.Layer, repairs.Count, _consumers.Count));
+            }
+        }
+
+        return new RepairReport(repairs, _inputs);
+    }
+
+    // Neighbours in data order that do not feed each other are fitted from one forward.
+    private IEnumerable<IReadOnlyList<ConsumerRepair>> Steps()
+    {
+        var step = new List<ConsumerRepair>();
+        var downstream = new HashSet<TracedLayer>();
+        foreach (var layer in _capture.Layers)
+        {
+            var dependent = layer.Sources.Any(downstream.Contains);
+            if (_consumers.FirstOrDefault(consumer => ReferenceEquals(consumer.Layer, layer)) is { } consumer)
+            {
+                if (dependent)
+                {
+                    yield return step;
+                    step = [];
+                    downstream.Clear();
+                    dependent = false;
+                }
+
+                step.Add(consumer);
+                downstream.Add(layer);
+            }
+
+            if (dependent)
+                downstream.Add(layer);
+        }
+
+        if (step.Count > 0)
+            yield return step;
+    }
+
+    private void Restore()
+    {
+        foreach (var consumer in _consumers)
+            consumer.Restore();
+    }
+}
