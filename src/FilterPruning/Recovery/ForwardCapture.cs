@@ -15,7 +15,7 @@ internal sealed class ForwardCapture(DependencyGraph graph, IReadOnlyList<Action
 
     /// <summary>Rows from whole forwards of the dense model; remembers how often each layer is called, and which norm follows it. The caller's.</summary>
     public CapturedRows Dense(IReadOnlyList<TracedLayer> layers, NormWatch norms, CancellationToken cancellation) =>
-        Capture(layers, cancellation, (rows, input) =>
+        Capture(layers, (rows, input) =>
         {
             var counts = layers.ToDictionary(layer => layer, _ => 0);
             using (var hooks = new HookSet())
@@ -28,14 +28,14 @@ internal sealed class ForwardCapture(DependencyGraph graph, IReadOnlyList<Action
 
             foreach (var layer in layers)
                 _calls[(layer, input)] = counts[layer];
-        });
+        }, cancellation);
 
     /// <summary>
     /// Rows of the same places from the model as it is now; each forward is left as soon as the last of the layers has been reached. The caller's.
     /// </summary>
     /// <exception cref="PruningException">The model now calls a layer less often than the dense model did.</exception>
     public CapturedRows Again(IReadOnlyList<TracedLayer> layers, CancellationToken cancellation) =>
-        Capture(layers, cancellation, (rows, input) =>
+        Capture(layers, (rows, input) =>
         {
             var counts = layers.ToDictionary(layer => layer, _ => 0);
             var pending = layers.Sum(layer => _calls[(layer, input)]);
@@ -62,7 +62,7 @@ internal sealed class ForwardCapture(DependencyGraph graph, IReadOnlyList<Action
             }
 
             throw RowsDiffer(layers.First(layer => counts[layer] < _calls[(layer, input)]));
-        });
+        }, cancellation);
 
     /// <summary>The error for a forward that does not go the same way in both models.</summary>
     public static PruningException RowsDiffer(TracedLayer layer) => new(
@@ -70,7 +70,7 @@ internal sealed class ForwardCapture(DependencyGraph graph, IReadOnlyList<Action
         + "The forward chooses by value what it works on (regions, tokens); give a forward that repeats the dense model's choices "
         + "(for Mask R-CNN: CalibrationForward).");
 
-    private CapturedRows Capture(IReadOnlyList<TracedLayer> layers, CancellationToken cancellation, Action<CapturedRows, int> runOne)
+    private CapturedRows Capture(IReadOnlyList<TracedLayer> layers, Action<CapturedRows, int> runOne, CancellationToken cancellation)
     {
         var rows = new CapturedRows(layers);
         try

@@ -1,4 +1,6 @@
 using FilterPruning.Graph;
+using FilterPruning.Layers;
+using FilterPruning.Planning;
 
 namespace FilterPruning.Recovery;
 
@@ -11,14 +13,18 @@ internal sealed class RepairSession : IDisposable
     private readonly NormWatch _norms;
     private readonly int _inputs;
 
-    public RepairSession(DependencyGraph graph, Planning.PruningPlan plan, IReadOnlyList<Action> forwards, RepairOptions options)
+    public RepairSession(DependencyGraph graph, PruningPlan plan, IReadOnlyList<Action> forwards, RepairOptions options)
     {
         _options = options;
         _inputs = forwards.Count;
         _norms = new NormWatch(graph.Layers);
         _capture = new ForwardCapture(graph, forwards, new RowSampler(options.Seed, options.Rows, forwards.Count));
-        var removed = RemovedInputs.Of(graph, plan);
-        _consumers = [.. graph.Layers.Where(layer => removed.ContainsKey(layer)).Select(layer => new ConsumerRepair(layer, removed[layer]))];
+        GraphChecks.ThrowIfStale(graph);
+        _consumers = [.. graph.Layers
+            .Where(layer => layer.Mapping != ChannelMapping.ChannelWise)
+            .Select(layer => (Layer: layer, Removed: RemovedInputs(layer, plan)))
+            .Where(consumer => consumer.Removed.Count > 0)
+            .Select(consumer => new ConsumerRepair(consumer.Layer, consumer.Removed.ToHashSet()))];
     }
 
     public RepairReport Run(CancellationToken cancellation)
@@ -100,6 +106,20 @@ internal sealed class RepairSession : IDisposable
 
         if (step.Count > 0)
             yield return step;
+    }
+
+    private static IReadOnlyList<int> RemovedInputs(TracedLayer layer, PruningPlan plan)
+    {
+        var planned = plan.Find(layer.Name);
+        if (planned is null || planned.InputChannels != layer.InputChannels || planned.OutputChannels != layer.OutputChannels)
+        {
+            throw new PruningException(
+                $"The plan does not fit the graph at '{layer.Name}': the model has {layer.InputChannels} -> {layer.OutputChannels} channels there, "
+                + (planned is null ? "and the plan does not name it." : $"the plan was made for {planned.InputChannels} -> {planned.OutputChannels}.")
+                + " Make a plan from this graph.");
+        }
+
+        return planned.RemovedInputs;
     }
 
     private void Restore()

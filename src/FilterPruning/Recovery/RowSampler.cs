@@ -13,7 +13,7 @@ internal sealed class RowSampler(int seed, int rows, int inputs)
     {
         using var scope = NewDisposeScope();
         var axis = layer.Rule.InputAxis(layer.Module, input);
-        var flat = input.detach().movedim(axis, -1).reshape(-1, layer.InputChannels);   // [positions, units]
+        var flat = input.detach().movedim([axis], [-1]).reshape(-1, layer.InputChannels);   // [positions, units]
         var quota = Math.Max(1, rows / Math.Max(1, inputs * Math.Max(1, layer.Calls.Count)));
         if (flat.shape[0] > quota)
         {
