@@ -44,9 +44,6 @@ public sealed class TracedLayer
     /// <summary>Every call of the layer in the traced forward, in order.</summary>
     public IReadOnlyList<LayerCall> Calls { get; }
 
-    /// <summary>The layers whose outputs reach this layer's input without passing another layer. Empty for the first.</summary>
-    internal IReadOnlyList<TracedLayer> Sources { get; set; } = [];
-
     /// <summary>The module itself; owned by the model.</summary>
     internal nn.Module Module { get; }
 

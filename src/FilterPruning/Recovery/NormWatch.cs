@@ -7,7 +7,7 @@ namespace FilterPruning.Recovery;
 /// Finds the layers whose output goes straight into a norm of their own: the very same tensor object goes in there, on every call of both.
 /// Such a norm can take over a constant that the layer itself has no bias for.
 /// </summary>
-internal sealed class NormWatch(IReadOnlyList<TracedLayer> layers)
+internal sealed class NormWatch(IReadOnlyList<TracedLayer> layers, LayerSources sources)
 {
     private readonly Dictionary<TracedLayer, int> _calls = [];
     private readonly Dictionary<(TracedLayer Layer, TracedLayer Norm), int> _pairs = [];
@@ -44,7 +44,6 @@ internal sealed class NormWatch(IReadOnlyList<TracedLayer> layers)
         if (norm is null)
             return null;
         var together = _pairs[(layer, norm)];
-        var readers = layers.Where(other => other.Sources.Contains(layer)).ToList();
-        return together == _calls[layer] && together == _calls[norm] && readers.TrueForAll(reader => ReferenceEquals(reader, norm)) ? norm : null;
+        return together == _calls[layer] && together == _calls[norm] && sources.FeedsOnly(layer, norm) ? norm : null;
     }
 }

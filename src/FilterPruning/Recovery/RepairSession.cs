@@ -1,6 +1,7 @@
 using FilterPruning.Graph;
 using FilterPruning.Layers;
 using FilterPruning.Planning;
+using FilterPruning.Proof;
 
 namespace FilterPruning.Recovery;
 
@@ -10,6 +11,7 @@ internal sealed class RepairSession : IDisposable
     private readonly ForwardCapture _capture;
     private readonly IReadOnlyList<ConsumerRepair> _consumers;
     private readonly RepairOptions _options;
+    private readonly LayerSources _sources;
     private readonly NormWatch _norms;
     private readonly int _inputs;
 
@@ -17,7 +19,8 @@ internal sealed class RepairSession : IDisposable
     {
         _options = options;
         _inputs = forwards.Count;
-        _norms = new NormWatch(graph.Layers);
+        _sources = new LayerSources(graph);
+        _norms = new NormWatch(graph.Layers, _sources);
         _capture = new ForwardCapture(graph, forwards, new RowSampler(options.Seed, options.Rows, forwards.Count));
         GraphChecks.ThrowIfStale(graph);
         _consumers = [.. graph.Layers
@@ -29,8 +32,7 @@ internal sealed class RepairSession : IDisposable
 
     public RepairReport Run(CancellationToken cancellation)
     {
-        using var noGrad = no_grad();
-        using var mode = new EvaluationMode(_capture.Model);
+        using var quiet = new QuietRun(_capture.Model);
         var finished = false;
         try
         {
@@ -82,10 +84,10 @@ internal sealed class RepairSession : IDisposable
     private IEnumerable<IReadOnlyList<ConsumerRepair>> Steps()
     {
         var step = new List<ConsumerRepair>();
-        var downstream = new HashSet<TracedLayer>();
+        var downstream = new HashSet<string>();
         foreach (var layer in _capture.Layers)
         {
-            var dependent = layer.Sources.Any(downstream.Contains);
+            var dependent = _sources.Of(layer).Any(downstream.Contains);
             if (_consumers.FirstOrDefault(consumer => ReferenceEquals(consumer.Layer, layer)) is { } consumer)
             {
                 if (dependent)
@@ -97,11 +99,11 @@ internal sealed class RepairSession : IDisposable
                 }
 
                 step.Add(consumer);
-                downstream.Add(layer);
+                downstream.Add(layer.Name);
             }
 
             if (dependent)
-                downstream.Add(layer);
+                downstream.Add(layer.Name);
         }
 
         if (step.Count > 0)
