@@ -36,7 +36,7 @@ public sealed record PruningOptions
     public IReadOnlyList<string> Ignore { get; init; } = [];
 
     /// <summary>
-    /// Whether <see cref="Pruner"/> traces the model again after the cut and compares its ties with the expected ones. Default false: the
+    /// Whether the pruner traces the model again after the cut and compares its ties with the expected ones. Default false: the
     /// proof of equivalence covers the same ground for the example at hand, and tracing a large model takes seconds.
     /// </summary>
     public bool VerifyTrace { get; init; }
