@@ -1,17 +1,152 @@
 namespace FilterPruning.Detection.Models;
 
-/// <summary>Mask R-CNN.</summary>
+/// <summary>
+/// Mask R-CNN: finds objects, their classes and their masks. Layer and weight names are torchvision's. Made by <see cref="MaskRcnn"/>.
+/// </summary>
+/// <remarks>
+/// <see cref="Detect(IReadOnlyList{Tensor})"/> always works with the test settings and the losses with the training settings, whatever
+/// <see cref="nn.Module.training"/> says; that flag matters to live BatchNorm alone. Both follow the ambient gradient mode: call
+/// <see cref="Detect(IReadOnlyList{Tensor})"/> under <c>torch.no_grad()</c> unless gradients are wanted. Not safe for use by several threads at once while training.
+/// </remarks>
 public sealed class MaskRcnnModel : nn.Module
 {
-    internal MaskRcnnModel()
+    private readonly BackboneWithFpn backbone;
+    private readonly RegionProposalNetwork rpn;
+    private readonly RoiHeads roi_heads;
+    private readonly GeneralizedRcnnTransform _transform;
+
+    internal MaskRcnnModel(ResNetShape shape, int numClasses, MaskRcnnOptions options)
         : base(nameof(MaskRcnnModel))
     {
+        options.Validate(numClasses);
+        NumClasses = numClasses;
+        Options = options;
+        _transform = new GeneralizedRcnnTransform(options);
+        SamplingGenerator = new Generator((ulong)options.Seed);
+        using var generator = new Generator((ulong)options.Seed);
+        (backbone, rpn, roi_heads) = WeightInit.KeepingGlobalState(() => (
+            new BackboneWithFpn(shape, options, generator),
+            new RegionProposalNetwork(options, generator),
+            new RoiHeads(numClasses, options, generator)));
+        RegisterComponents();
+
+        // A model made inside a dispose scope outlives it, as TorchSharp's own layers do.
+        foreach (var buffer in buffers())
+            buffer.DetachFromDisposeScope();
     }
+
+    internal RoiHeads Heads => roi_heads;
+
+    /// <summary>The number of classes, the background included.</summary>
+    public int NumClasses { get; }
+
+    /// <summary>The options the model was made with. Pruning changes widths, not these.</summary>
+    public MaskRcnnOptions Options { get; }
+
+    /// <summary>Draws the samples of <see cref="Losses(IReadOnlyList{Tensor}, IReadOnlyList{Target})"/>; seeded with <see cref="MaskRcnnOptions.Seed"/>. Its state can be saved and restored.</summary>
+    public Generator SamplingGenerator { get; }
 
     /// <summary>Finds objects.</summary>
     /// <param name="images">float32 <c>[3, H, W]</c>, RGB, 0 … 1, any sizes.</param>
-    public IReadOnlyList<Detection> Detect(IReadOnlyList<Tensor> images) => throw new NotImplementedException();
+    /// <returns>For each image what was found, possibly nothing; the caller owns it.</returns>
+    /// <exception cref="ArgumentException">An image has another shape or type.</exception>
+    public IReadOnlyList<Detection> Detect(IReadOnlyList<Tensor> images)
+    {
+        CheckImages(images);
+        if (images.Count == 0)
+            return [];
+        using var scope = NewDisposeScope();
+        var (batch, features, _, proposals) = Propose(images, MinSizes(images.Count), training: false);
+        var found = roi_heads.Detect(features, proposals, batch.Sizes);
+        var detections = found.Select((detection, i) => GeneralizedRcnnTransform.Postprocess(detection, batch.Sizes[i], Size(images[i]))).ToArray();
+        foreach (var detection in detections)
+            scope.MoveToOuter(detection.Boxes, detection.Labels, detection.Scores, detection.Masks);
+        return detections;
+    }
 
-    /// <summary>The five losses on a batch.</summary>
-    public LossDict Losses(IReadOnlyList<Tensor> images, IReadOnlyList<Target> targets) => throw new NotImplementedException();
+    /// <summary>The five losses on a batch, sampled with <see cref="SamplingGenerator"/>.</summary>
+    /// <param name="images">float32 <c>[3, H, W]</c>, RGB, 0 … 1, any sizes.</param>
+    /// <param name="targets">What is on each; images without objects are allowed.</param>
+    /// <returns>Scalars with gradients where the ambient mode has them; the caller owns them.</returns>
+    /// <exception cref="ArgumentException">A shape, a type, a box or a label is not as documented; the message names it.</exception>
+    public LossDict Losses(IReadOnlyList<Tensor> images, IReadOnlyList<Target> targets) => Losses(images, targets, SamplingGenerator);
+
+    /// <summary>The five losses on a batch, sampled with a generator: the same state gives the same losses.</summary>
+    /// <inheritdoc cref="Losses(IReadOnlyList{Tensor}, IReadOnlyList{Target})"/>
+    /// <param name="images">float32 <c>[3, H, W]</c>, RGB, 0 … 1, any sizes.</param>
+    /// <param name="targets">What is on each; images without objects are allowed.</param>
+    /// <param name="generator">Draws the samples of anchors and proposals, and the sizes if <see cref="MaskRcnnOptions.TrainMinSizes"/> has several.</param>
+    public LossDict Losses(IReadOnlyList<Tensor> images, IReadOnlyList<Target> targets, Generator generator)
+    {
+        CheckImages(images);
+        TargetCheck.Throw(images, targets, NumClasses);
+        using var scope = NewDisposeScope();
+        var (batch, features, prediction, proposals) = Propose(images, DrawMinSizes(images.Count, generator), training: true);
+        var resized = targets.Select((target, i) => GeneralizedRcnnTransform.ResizeTarget(target, Size(images[i]), batch.Sizes[i])).ToArray();
+        var (objectness, rpnBoxRegression) = rpn.Losses(prediction, [.. resized.Select(target => target.Boxes)], generator);
+        var (classifier, boxRegression, mask) = roi_heads.Losses(features, proposals, batch.Sizes, resized, generator);
+        return new LossDict(
+            classifier.MoveToOuterDisposeScope(),
+            boxRegression.MoveToOuterDisposeScope(),
+            mask.MoveToOuterDisposeScope(),
+            objectness.MoveToOuterDisposeScope(),
+            rpnBoxRegression.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Sets the value frozen norms add to the variance; torchvision's COCO checkpoint needs 0.</summary>
+    /// <param name="eps">Finite, not negative.</param>
+    public void OverwriteFrozenNormEps(double eps)
+    {
+        if (!(eps >= 0 && double.IsFinite(eps)))
+            throw new ArgumentOutOfRangeException(nameof(eps), eps, "The value added to the variance must be finite and not negative.");
+        foreach (var norm in modules().OfType<Ops.FrozenBatchNorm2d>())
+            norm.Eps = eps;
+    }
+
+    /// <summary>Everything up to the proposals with the test settings; moved to the caller's scope.</summary>
+    internal ProposalStage ProposeForTest(IReadOnlyList<Tensor> images)
+    {
+        CheckImages(images);
+        return Propose(images, MinSizes(images.Count), training: false);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            SamplingGenerator.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private static (int Height, int Width) Size(Tensor image) => ((int)image.shape[1], (int)image.shape[2]);
+
+    private static void CheckImages(IReadOnlyList<Tensor> images)
+    {
+        ArgumentNullException.ThrowIfNull(images);
+        for (var i = 0; i < images.Count; i++)
+        {
+            var image = images[i];
+            if (image.dtype != float32 || image.dim() != 3 || image.shape[0] != 3 || image.shape[1] == 0 || image.shape[2] == 0)
+                throw new ArgumentException($"Image {i} is {image.dtype} [{string.Join(", ", image.shape)}]; give float32 [3, height, width], RGB, values from 0 to 1.", nameof(images));
+        }
+    }
+
+    private ProposalStage Propose(IReadOnlyList<Tensor> images, int[] minSizes, bool training)
+    {
+        var batch = _transform.Apply(images, minSizes);
+        var features = backbone.call(batch.Tensors);
+        var prediction = rpn.Predict(batch, features);
+        return new ProposalStage(batch, features, prediction, rpn.Propose(prediction, batch.Sizes, training));
+    }
+
+    private int[] MinSizes(int count) => [.. Enumerable.Repeat(Options.MinSize, count)];
+
+    private int[] DrawMinSizes(int count, Generator generator)
+    {
+        var sizes = Options.TrainMinSizes;
+        if (sizes.Count == 0)
+            return MinSizes(count);
+        using var draws = randint(sizes.Count, [count], dtype: int64, generator: generator);
+        return [.. draws.data<long>().Select(draw => sizes[(int)draw])];
+    }
 }

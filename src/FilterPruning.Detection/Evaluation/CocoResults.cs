@@ -1,0 +1,65 @@
+using System.Text.Json;
+using FilterPruning.Detection.Data;
+
+namespace FilterPruning.Detection.Evaluation;
+
+/// <summary>COCO's results files: a json list of detections with <c>image_id</c>, <c>category_id</c>, <c>score</c>, and <c>bbox</c> or <c>segmentation</c>.</summary>
+public static class CocoResults
+{
+    /// <summary>Reads detections.</summary>
+    /// <param name="path">A results file.</param>
+    /// <param name="truth">The ground truth they belong to: gives sizes for polygons, and says which images there are.</param>
+    /// <returns>The detections in the file's order; without a box they have their mask's, without a segmentation they have no mask.</returns>
+    /// <exception cref="DatasetException">The file is missing or damaged, or a detection is on an image that the ground truth does not have.</exception>
+    public static IReadOnlyList<DetectedInstance> Read(string path, CocoGroundTruth truth)
+    {
+        ArgumentNullException.ThrowIfNull(truth);
+        var entries = CocoJson.Read(path, CocoJson.Default.ListCocoResult);
+        var detections = new DetectedInstance[entries.Count];
+        for (var i = 0; i < detections.Length; i++)
+            detections[i] = Convert(entries[i], truth, $"Entry {i} of '{path}'");
+        return detections;
+    }
+
+    /// <summary>Writes detections, boxes and masks, for any tool that reads COCO results. An existing file is replaced, at the end and at once.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="detections">The detections.</param>
+    public static void Write(string path, IEnumerable<DetectedInstance> detections)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        ArgumentNullException.ThrowIfNull(detections);
+        var entries = detections.Select(detection => new CocoResult
+        {
+            ImageId = detection.ImageId,
+            CategoryId = detection.Category,
+            Box = [detection.Box.X, detection.Box.Y, detection.Box.Width, detection.Box.Height],
+            Segmentation = detection.Mask is { } mask ? new CocoSegmentation { Height = mask.Height, Width = mask.Width, Text = mask.ToCocoString() } : null,
+            Score = detection.Score,
+        }).ToList();
+        var beside = path + ".part";
+        using (var stream = File.Create(beside))
+            JsonSerializer.Serialize(stream, entries, CocoJson.Default.ListCocoResult);
+        File.Move(beside, path, overwrite: true);
+    }
+
+    private static DetectedInstance Convert(CocoResult entry, CocoGroundTruth truth, string where)
+    {
+        if (!truth.Images.TryGetValue(entry.ImageId, out var size))
+            throw new DatasetException($"{where} is on image {entry.ImageId}, which the ground truth does not have. The two files do not belong together.");
+        RleMask? mask;
+        try
+        {
+            mask = entry.Segmentation?.ToMask(size.Height, size.Width);
+        }
+        catch (ArgumentException error)
+        {
+            throw new DatasetException($"{where} has a bad segmentation: {error.Message}", error);
+        }
+
+        if (entry.Box is [var x, var y, var width, var height])
+            return new DetectedInstance(entry.ImageId, entry.CategoryId, (x, y, width, height), mask, entry.Score);
+        if (entry.Box is not (null or []) || mask is null)
+            throw new DatasetException($"{where} must have a bbox of four numbers, or a segmentation.");
+        return new DetectedInstance(entry.ImageId, entry.CategoryId, mask.BoundingBox(), mask, entry.Score);
+    }
+}

@@ -1,0 +1,145 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using FilterPruning.Storage;
+
+namespace FilterPruning.Detection.Training;
+
+/// <summary>
+/// The file from which a training continues: one safetensors file with the model's weights and buffers (<c>model.*</c>), the optimizer's momentum (<c>momentum.*</c>), the running average
+/// where one is kept (<c>average.*</c>), and in its metadata the iterations done and the options they were done with. No random state is stored: everything random is a function of the
+/// seed and the iteration's number.
+/// </summary>
+public static class TrainingCheckpoint
+{
+    private const string Format = "FilterPruning training checkpoint";
+    private const string Version = "1";
+    private const string ModelPrefix = "model.", MomentumPrefix = "momentum.", AveragePrefix = "average.";
+
+    /// <summary>Loads only the weights and buffers of a checkpoint into a model, for use or evaluation: the running average where the checkpoint has one.</summary>
+    /// <param name="model">A model of the architecture that was trained; its tensors are overwritten, or, on an error, left as they are.</param>
+    /// <param name="path">The checkpoint.</param>
+    /// <returns>The iterations the checkpoint had done.</returns>
+    /// <exception cref="PruningException">The file is not a training checkpoint or does not fit the model.</exception>
+    public static int LoadWeights(nn.Module model, string path)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        using var scope = NewDisposeScope();
+        using SafetensorsFile file = Open(path);
+        (string Name, Tensor Value)[] targets =
+        [
+            .. TrainingState.TensorsOf(model).Select(t => ((file.Entries.ContainsKey(AveragePrefix + t.Name) ? AveragePrefix : ModelPrefix) + t.Name, t.Value)),
+        ];
+        CopyAll(file, path, targets);
+        return Iteration(file);
+    }
+
+    /// <summary>Writes the state beside the path, then renames.</summary>
+    internal static void Write(string path, TrainingState state, TrainingOptions options, string data, int iteration, int epoch)
+    {
+        string json = Canonical(options);
+        var metadata = new Dictionary<string, string>
+        {
+            ["format"] = Format,
+            ["version"] = Version,
+            ["iteration"] = iteration.ToString(CultureInfo.InvariantCulture),
+            ["epoch"] = epoch.ToString(CultureInfo.InvariantCulture),
+            ["data"] = data,
+            ["options"] = json,
+            ["options_sha256"] = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json))),
+        };
+        if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder)
+            Directory.CreateDirectory(folder);
+        SafetensorsFile.Write(path, Tensors(state).Select(t => KeyValuePair.Create(t.Name, t.Value)), metadata);
+    }
+
+    /// <summary>Puts the file's state into the model, the optimizer and the average; on any error they are as before.</summary>
+    /// <returns>The iterations that are done.</returns>
+    internal static int Read(string path, TrainingState state, TrainingOptions options, string data)
+    {
+        using var scope = NewDisposeScope();
+        using SafetensorsFile file = Open(path);
+        if (file.Metadata.GetValueOrDefault("data") is var trainedOn && trainedOn != data)
+            throw new PruningException($"The checkpoint '{path}' was trained on {trainedOn}, not on {data}; resume with the same data, or train into another checkpoint.");
+        string[] differences = [.. Differences(file.Metadata.GetValueOrDefault("options") ?? "{}", Canonical(options))];
+        if (differences.Length > 0)
+            throw new PruningException($"The checkpoint '{path}' was trained with other options: {string.Join("; ", differences)}. Resume with the same options, or train into another checkpoint.");
+        CopyAll(file, path, Tensors(state));
+        return Iteration(file);
+    }
+
+    private static (string Name, Tensor Value)[] Tensors(TrainingState state) =>
+    [
+        .. state.ModelTensors().Select(t => (ModelPrefix + t.Name, t.Value)),
+        .. state.Optimizer.Momentum.Select(t => (MomentumPrefix + t.Name, t.Value)),
+        .. (state.Average?.Values ?? []).Select(t => (AveragePrefix + t.Name, t.Value)),
+    ];
+
+    private static SafetensorsFile Open(string path)
+    {
+        SafetensorsFile file = SafetensorsFile.Open(path);
+        string? format = file.Metadata.GetValueOrDefault("format"), version = file.Metadata.GetValueOrDefault("version");
+        if (format == Format && version == Version)
+            return file;
+        file.Dispose();
+        throw new PruningException(format == Format
+            ? $"The checkpoint '{path}' has format version {version}; this library reads version {Version}. Use the library's version that wrote it."
+            : $"'{path}' is not a training checkpoint; load plain weights into the model before training instead.");
+    }
+
+    private static int Iteration(SafetensorsFile file) => int.Parse(file.Metadata["iteration"], NumberStyles.None, CultureInfo.InvariantCulture);
+
+    private static void CopyAll(SafetensorsFile file, string path, (string Name, Tensor Value)[] targets)
+    {
+        string[] misfits = [.. targets.Select(t => Misfit(file, t.Name, t.Value)).OfType<string>()];
+        if (misfits.Length > 0)
+            throw new PruningException($"The checkpoint '{path}' does not fit the model in {misfits.Length} tensors: {string.Join("; ", misfits.Take(5))}. Build the model as it was when the training started.");
+        Tensor[] values = [.. targets.Select(t => file.Read(t.Name))];
+        using var noGrad = no_grad();
+        for (int i = 0; i < values.Length; i++)
+            targets[i].Value.copy_(values[i]);
+    }
+
+    private static string? Misfit(SafetensorsFile file, string name, Tensor target)
+    {
+        if (!file.Entries.TryGetValue(name, out SafetensorsEntry? entry))
+            return $"{name} is missing";
+        string expected = $"{target.dtype}[{string.Join(", ", target.shape)}]";
+        return entry.ToString() == expected ? null : $"{name} is {entry} instead of {expected}";
+    }
+
+    /// <summary>The options that change results, as JSON.</summary>
+    private static string Canonical(TrainingOptions options)
+    {
+        var plain = new TrainingOptions();
+        return JsonSerializer.Serialize(
+            options with
+            {
+                CheckpointPath = null,
+                CheckpointInterval = plain.CheckpointInterval,
+                Resume = false,
+                EvaluationInterval = plain.EvaluationInterval,
+                PrefetchBatches = plain.PrefetchBatches,
+            },
+            TrainingJson.Default.TrainingOptions);
+    }
+
+    private static IEnumerable<string> Differences(string then, string now)
+    {
+        using JsonDocument before = JsonDocument.Parse(then), after = JsonDocument.Parse(now);
+        foreach (JsonProperty property in after.RootElement.EnumerateObject())
+        {
+            string old = before.RootElement.TryGetProperty(property.Name, out JsonElement value) ? value.GetRawText() : "not set";
+            if (old != property.Value.GetRawText())
+                yield return $"{property.Name} was {old} and is {property.Value.GetRawText()}";
+        }
+    }
+}
+
+/// <summary>The options' JSON, without reflection.</summary>
+[JsonSourceGenerationOptions(UseStringEnumConverter = true)]
+[JsonSerializable(typeof(TrainingOptions))]
+internal sealed partial class TrainingJson : JsonSerializerContext;

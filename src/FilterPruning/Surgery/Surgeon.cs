@@ -1,0 +1,79 @@
+using FilterPruning.Graph;
+using FilterPruning.Planning;
+using FilterPruning.Proof;
+
+namespace FilterPruning.Surgery;
+
+/// <summary>Cuts channels out of a model, in place.</summary>
+/// <remarks>
+/// Modules, parameters and buffers stay the same objects with the same hooks, flags, types and devices; only their shapes change. Gradients of
+/// tensors that shrink are cleared. Not thread-safe: nothing else may use the model during a cut.
+/// </remarks>
+public static class Surgeon
+{
+    /// <summary>Applies a plan to the traced model and proves that the result equals the model with those channels masked.</summary>
+    /// <param name="graph">The graph of the model as it is now. Its forward is run twice, in evaluation mode and without gradients.</param>
+    /// <param name="plan">A plan for this architecture. The weights may have changed since it was made.</param>
+    /// <param name="options">How the cut is proved; null for the defaults.</param>
+    /// <returns>The proof, and the way back. Owned by the caller; dispose it to let go of the removed weights.</returns>
+    /// <exception cref="PruningException">
+    /// The plan does not fit the model, the model fails to run, or the proof fails; the message names the layers. The model is then as it was.
+    /// </exception>
+    public static CutResult Apply(DependencyGraph graph, PruningPlan plan, SurgeryOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        ArgumentNullException.ThrowIfNull(plan);
+        options ??= new SurgeryOptions();
+        options.Validate();
+        using var scope = NewDisposeScope();
+        var cuts = PlanFit.Prepare(graph, plan);
+        using var quiet = new QuietRun(graph.Model);
+        var snapshot = Snapshot.Take(cuts);
+        try
+        {
+            using var proof = new MaskedEquivalence(graph, cuts, options);
+            Mask(cuts, snapshot, proof.RecordReference);
+            Narrow(cuts);
+            var proved = proof.Prove();
+            if (options.VerifyTrace)
+                TraceCheck.ThrowUnlessSameTies(graph, cuts);
+            return new CutResult(proved, cuts, snapshot);
+        }
+        catch (Exception error)
+        {
+            snapshot.Restore();
+            snapshot.Dispose();
+            if (error is PruningException)
+                throw;
+            throw new PruningException($"The cut failed and was taken back: {error.Message}", error);
+        }
+    }
+
+    /// <summary>Runs something on the masked self: the model whose layers read nothing from the channels that go.</summary>
+    private static void Mask(IReadOnlyList<LayerCut> cuts, Snapshot snapshot, Action run)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        try
+        {
+            foreach (var tensor in cuts.SelectMany(cut => cut.Tensors).Where(tensor => tensor.Inputs is not null))
+                tensor.Tensor.set_(tensor.Masked());
+            run();
+        }
+        finally
+        {
+            snapshot.RestoreValues();
+        }
+    }
+
+    private static void Narrow(IReadOnlyList<LayerCut> cuts)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var cut in cuts.Where(cut => cut.Changes))
+        {
+            foreach (var tensor in cut.Tensors)
+                Snapshot.Exchange(tensor.Tensor, tensor.Narrowed());
+            cut.Layer.Rule.SetWidths(cut.Layer.Module, cut.Plan.KeptInputs, cut.Plan.KeptOutputs);
+        }
+    }
+}
