@@ -46,6 +46,17 @@ internal sealed class Connection(CallEvidence from, CallEvidence to)
 
     /// <summary>Output channels with elements that reach several input channels at once.</summary>
     public SortedDictionary<int, SortedSet<int>> Mixed { get; } = [];
+
+    /// <summary>
+    /// Once everything is known: what a mixed output also reaches alone says no more than the mixture does (a gate for all channels reaches one alone where the others
+    /// happen to be zero).
+    /// </summary>
+    public void Settle()
+    {
+        foreach (var (output, input) in Exact)
+            if (Mixed.TryGetValue(output, out var inputs)) inputs.Add(input);
+        Exact.RemoveWhere(pair => Mixed.ContainsKey(pair.Out));
+    }
 }
 
 /// <summary>The united evidence of all trials.</summary>

@@ -13,6 +13,9 @@ internal sealed class PortValues(Generator generator, double mean, double deviat
 
     private static readonly (double Mean, double Deviation)[] _scales = [(1.5, 3), (0.5, 1), (0, 3), (0, 0.3), (4, 9)];
 
+    /// <summary>How many different scales there are.</summary>
+    public static int Scales => _scales.Length;
+
     public static PortValues ForTrial(int trial, Generator generator)
     {
         var (mean, deviation) = _scales[trial % _scales.Length];
@@ -27,7 +30,8 @@ internal sealed class PortValues(Generator generator, double mean, double deviat
     {
         var shape = output.shape;
         var repeats = channelAxis > 0 && output.numel() >= LargeTensor && shape[0] > DistinctRows;
-        var leaf = Leaf(output, repeats ? [DistinctRows, .. shape[1..]] : shape).DetachFromDisposeScope();
+        var leaf = Like(output, repeats ? [DistinctRows, .. shape[1..]] : shape).DetachFromDisposeScope();
+        leaf.requires_grad = true;
         // Never the leaf itself: in-place code on a leaf throws.
         if (!repeats) return (leaf, leaf.clone());
         var times = Enumerable.Repeat(1L, shape.Length).ToArray();
@@ -35,13 +39,12 @@ internal sealed class PortValues(Generator generator, double mean, double deviat
         return (leaf, leaf.repeat(times).narrow(0, 0, shape[0]));
     }
 
-    private Tensor Leaf(Tensor output, long[] shape)
+    /// <summary>Fresh values of a shape, with the dtype and device of an output.</summary>
+    public Tensor Like(Tensor output, long[] shape)
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
         var values = randn(shape, dtype: float32, generator: generator).mul_(deviation).add_(mean);
-        var leaf = values.to(output.dtype).to(output.device).MoveToOuterDisposeScope();
-        leaf.requires_grad = true;
-        return leaf;
+        return values.to(output.dtype).to(output.device).MoveToOuterDisposeScope();
     }
 }

@@ -30,13 +30,10 @@ internal sealed class Tracer
     {
         using var scope = NewDisposeScope();
         var tracer = new Tracer(model, forward, example, options);
-        using (var state = new ModelState(model))
-        {
-            var weights = tracer.OpenWeights(state);
-            tracer.RunPlain();
-            tracer.RunTrials(weights);
-        }
-        return new GraphBuilder(tracer._nodes, tracer._evidence, tracer._shapes).Build(model, () => forward(example));
+        using var state = new ModelState(model);
+        tracer.RunPlain();
+        tracer.RunTrials(tracer.OpenWeights(state));
+        return new GraphBuilder(tracer._nodes, tracer._evidence, tracer._shapes).Build(model, () => forward(example), tracer.Rehearse);
     }
 
     /// <summary>The unprobed forward gives the order of the layers and the true shapes of their calls.</summary>
@@ -48,6 +45,14 @@ internal sealed class Tracer
         Forward(_example);
         foreach (var call in recording.Calls) _evidence.For(call);
         KeepShapes(recording);
+    }
+
+    private IReadOnlyDictionary<int, string> Rehearse(IReadOnlyList<TracedLayer> layers, IReadOnlyList<ChannelGroup> groups)
+    {
+        return Rehearsal.FixedGroups(_nodes, layers, groups, Run, _options.Seed);
+
+        // All it may return is looked at: a lazy result does its work only then.
+        void Run() => ReturnedTensors.In(_forward(_example));
     }
 
     private void RunTrials(IReadOnlyList<Weight> weights)
