@@ -46,6 +46,21 @@ public class FrozenBatchNorm2dTests
         Assert.InRange(RandomBoxes.LargestDifference(norm.call(input.index_select(1, kept)), whole.index_select(1, kept)), 0, 1e-6);
     }
 
+    [Fact]
+    public void The_module_owns_its_buffers_whatever_scope_it_is_made_or_moved_in()
+    {
+        var before = Tensor.TotalCount;
+        FrozenBatchNorm2d norm;
+        using (NewDisposeScope())
+            norm = new FrozenBatchNorm2d(3);
+        using (NewDisposeScope())
+            norm.to(ScalarType.Float64);
+        using (NewDisposeScope())
+            Assert.Equal(ScalarType.Float64, norm.call(ones([1, 3, 2, 2], ScalarType.Float64)).dtype);
+        norm.Dispose();
+        Assert.Equal(before, Tensor.TotalCount);
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1e-5)]

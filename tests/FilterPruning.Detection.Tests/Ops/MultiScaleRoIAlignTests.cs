@@ -12,10 +12,10 @@ public class MultiScaleRoIAlignTests
         using var scope = NewDisposeScope();
         var (managed, composed) = (Pyramid(), Pyramid());
         var boxes = Boxes();
-        var pooler = new MultiScaleRoIAlign(["0", "1", "2"], 5, 2) { CanonicalScale = 64, CanonicalLevel = 3 };
+        var pooler = new MultiScaleRoIAlign(["0", "1", "2"], 5, 2) { CanonicalScale = 32, CanonicalLevel = 3 };
         var fused = pooler.Pool(managed, boxes, ImageSizes);
         var rois = cat([cat([zeros(12, 1), boxes[0]], 1), cat([ones(9, 1), boxes[1]], 1)], 0).data<float>().ToArray();
-        var levels = new LevelMapper(2, 4, 64, 3).Map(rois, 5);
+        var levels = new LevelMapper(2, 4, 32, 3).Map(rois, 5);
         Assert.Equal(3, levels.Distinct().Count());
         var parts = MultiScaleRoIAlign.PoolComposed(composed, rois, levels, [0.25, 0.125, 0.0625], new RoISampling(5, 5, 2, false));
         Assert.InRange(RandomBoxes.LargestDifference(fused, parts), 0, 2e-5);
@@ -64,7 +64,7 @@ public class MultiScaleRoIAlignTests
     public void Double_precision_takes_the_composed_operations()
     {
         using var scope = NewDisposeScope();
-        var pooler = new MultiScaleRoIAlign(["0", "1", "2"], 5, 2) { CanonicalScale = 64, CanonicalLevel = 3 };
+        var pooler = new MultiScaleRoIAlign(["0", "1", "2"], 5, 2) { CanonicalScale = 32, CanonicalLevel = 3 };
         var wide = pooler.Pool([.. Pyramid().Select(f => f.to(ScalarType.Float64))], Boxes(), ImageSizes);
         Assert.Equal(ScalarType.Float64, wide.dtype);
         Assert.InRange(RandomBoxes.LargestDifference(wide, pooler.Pool(Pyramid(), Boxes(), ImageSizes)), 0, 2e-4);
