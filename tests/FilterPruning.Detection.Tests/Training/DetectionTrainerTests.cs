@@ -123,11 +123,11 @@ public class DetectionTrainerTests
         var options = Options with { CheckpointPath = folder.File("run.safetensors"), Frozen = ["conv1.*"] };
         using var randomBefore = random.get_rng_state();
         Trainer(model, options).Train();
-        long before = Tensor.TotalCount;
+        long before = Bits.LiveTensors();
         var counts = new List<long>();
         Trainer(model, options with { Epochs = 6 }).Train(new DirectProgress(p => counts.Add(Tensor.TotalCount)));
 
-        Assert.Equal(before, Tensor.TotalCount);
+        Assert.Equal(before, Bits.LiveTensors());
         // The queue may hold a few batches more or less; what an iteration makes must not pile up.
         Assert.True(counts[^1] - counts[4] <= 4 * options.PrefetchBatches * options.BatchSize, string.Join(" ", counts));
         Assert.False(model.training);
