@@ -3,6 +3,8 @@ using FilterPruning.Detection.Training;
 
 namespace FilterPruning.Detection.Tests.Training;
 
+using Models = FilterPruning.Detection.Models;
+
 public class DetectionTrainerTests
 {
     private static readonly TrainingOptions Options = new()
