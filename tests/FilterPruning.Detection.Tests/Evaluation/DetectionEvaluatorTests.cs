@@ -66,7 +66,7 @@ public class DetectionEvaluatorTests
         Assert.Equal(1, json.RootElement.GetProperty("matchRate").GetDouble());
         Assert.Equal(3, json.RootElement.GetProperty("images").GetInt32());
         Assert.Contains("squares: 3 images, 3 objects, 3 detections", result.ToText(), StringComparison.Ordinal);
-        Assert.Contains("white          2    1.0000    1.0000    1.0000    1.0000", result.ToText(), StringComparison.Ordinal);
+        Assert.Contains("white        2    1.0000    1.0000    1.0000    1.0000", result.ToText(), StringComparison.Ordinal);
     }
 
     [Fact]
