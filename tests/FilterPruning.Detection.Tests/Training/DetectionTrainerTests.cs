@@ -1,6 +1,9 @@
+using FilterPruning.Detection.Models;
 using FilterPruning.Detection.Training;
 
 namespace FilterPruning.Detection.Tests.Training;
+
+using Models = FilterPruning.Detection.Models;
 
 public class DetectionTrainerTests
 {
@@ -241,7 +244,7 @@ public class DetectionTrainerTests
         public TinyModelWithLessState()
             : base(nameof(TinyModelWithLessState)) => RegisterComponents();
 
-        public Models.LossDict Losses(IReadOnlyList<Tensor> images, IReadOnlyList<Models.Target> targets, Generator generator)
+        public LossDict Losses(IReadOnlyList<Tensor> images, IReadOnlyList<Target> targets, Generator generator)
         {
             _ = fc;
             return _inner.Losses(images, targets, generator);
