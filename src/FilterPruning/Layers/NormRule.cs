@@ -59,6 +59,10 @@ internal sealed class NormRule : LayerRule
         }
     }
 
+    // A batch norm subtracts its running mean in evaluation mode; an instance norm the mean of the instance itself.
+    public override ChannelTensor? InputOffset(nn.Module module) =>
+        _instanceDimensions is null ? Tensors(module).FirstOrDefault(tensor => tensor.Name == "running_mean") : null;
+
     public override void SetWidths(nn.Module module, int inputChannels, int outputChannels) =>
         Widths.SetNorm((NormBase)module, outputChannels);
 }

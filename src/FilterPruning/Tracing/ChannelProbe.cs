@@ -69,15 +69,14 @@ internal sealed class ChannelProbe
         return sources.Select((source, i) => source.Rows(gradients[i]!)).ToArray();
     }
 
-    /// <summary>Weights that are zero but at one random place for each channel.</summary>
-    public Tensor Sparse()
+    /// <summary>Random positive weights that are zero but at a share of random elements, and at one place for each channel in any case.</summary>
+    public Tensor Sparse(double share)
     {
         var places = _input.numel() / Channels;
         var chosen = tensor(Enumerable.Range(0, Channels).Select(channel => (Deal.NextInt64(places) * Channels) + channel).ToArray());
-        var values = rand(Channels, dtype: float32, generator: _generator).add_(0.5);
-        var flat = zeros(_input.numel(), dtype: float32).scatter_(0, chosen, values);
+        var kept = rand(_input.numel(), dtype: float32, generator: _generator).lt(share).index_fill_(0, chosen, true);
         var shape = _input.shape.Where((_, axis) => axis != _axis).Append(Channels).ToArray();
-        return flat.view(shape).movedim([-1], [_axis]).to(_input.dtype).to(_input.device);
+        return Dense * kept.view(shape).movedim([-1], [_axis]).to(_input.dtype).to(_input.device);
     }
 
     /// <summary>Which elements are large enough to tell anything. [units, elements]</summary>

@@ -4,14 +4,17 @@ namespace FilterPruning.Tracing;
 /// Resolves which channels the elements reach that the coded probe could not tell, because each reaches several.
 /// </summary>
 /// <remarks>
-/// <para>First, sparse cotangents: with one random place for each channel most elements see at most one of them, and the code names it. Channels that were
+/// <para>First, sparse cotangents: with few places left, most elements see at most one channel, and the code names it. Channels that were
 /// seen from one unit form a class. Then one dense coded probe on the classes proves, element by element, that nothing outside the class is reached.</para>
 /// <para>What still fails is settled by masks: a cotangent that is zero outside a set of channels gives exactly zero to an element that reaches none of
 /// them. Two masks for each bit of the class number give a superset of the classes an element reaches, which is enough to be safe.</para>
 /// </remarks>
 internal sealed class MixedElements(ChannelProbe probe, IReadOnlyList<MixedElements.Item> items)
 {
-    private const int SparseRounds = 3;
+    // An element that reaches n elements sees about n times the share of them: some share suits every n from 1 to some thousands.
+    private static readonly double[] _shares = [0.125, 0.015, 0.001];
+
+    private const int Attempts = 3;
 
     private readonly ProbeSource[] _sources = items.Select(item => item.Source).ToArray();
     private readonly SortedDictionary<int, SortedSet<int>>[] _seen = items.Select(_ => new SortedDictionary<int, SortedSet<int>>()).ToArray();
@@ -26,18 +29,24 @@ internal sealed class MixedElements(ChannelProbe probe, IReadOnlyList<MixedEleme
     /// <summary>Completes the results.</summary>
     public void Resolve(List<Reach> results)
     {
-        for (var round = 0; round < SparseRounds; round++) LookSparsely();
-        var (classOf, classes) = Classes();
-        var open = ProveClasses(classOf, classes);
-        if (open.Any(elements => elements is not null)) AddOpenClasses(open, classOf, classes);
+        for (var attempt = 1; attempt <= Attempts; attempt++)
+        {
+            foreach (var share in _shares) LookSparsely(share);
+            var (classOf, classes) = Classes();
+            var open = UnprovedElements(classOf, classes, out var proved);
+            if (attempt < Attempts && open.Any(elements => elements is not null)) continue;
+            foreach (var (item, unit, number) in proved) AddClass(item, unit, number, classOf);
+            if (open.Any(elements => elements is not null)) AddOpenClasses(open, classOf, classes);
+            break;
+        }
         for (var i = 0; i < items.Count; i++)
             results[items[i].Result] = results[items[i].Result] with { Mixed = _seen[i].Select(pair => (pair.Key, pair.Value.ToArray())).ToList() };
     }
 
-    private void LookSparsely()
+    private void LookSparsely(double share)
     {
         using var scope = NewDisposeScope();
-        var cotangent = probe.Sparse();
+        var cotangent = probe.Sparse(share);
         var plain = probe.Pull(_sources.Select(s => s.Leaf).ToArray(), cotangent).Select((gradient, i) => _sources[i].Rows(gradient!)).ToList();
         var read = probe.Read(_sources, plain, cotangent, new ChannelCode(Enumerable.Range(0, probe.Channels).ToArray(), probe.Channels, probe.Deal));
         for (var i = 0; i < items.Count; i++)
@@ -67,17 +76,18 @@ internal sealed class MixedElements(ChannelProbe probe, IReadOnlyList<MixedEleme
         return (classOf, numbers.Count);
     }
 
-    /// <summary>Settles elements that reach one class alone and returns, for each item, which stay open; null for none.</summary>
-    private Tensor?[] ProveClasses(int[] classOf, int classes)
+    /// <summary>The units whose elements reach one class alone, and for each item the elements that do not; null for none.</summary>
+    private Tensor?[] UnprovedElements(int[] classOf, int classes, out List<(int Item, int Unit, int Class)> proved)
     {
         var open = new Tensor?[items.Count];
+        proved = [];
         var read = classes == 1 ? null : probe.Read(_sources, items.Select(item => item.Plain).ToList(), probe.Dense, new ChannelCode(classOf, classes, probe.Deal));
         for (var i = 0; i < items.Count; i++)
         {
             var item = items[i];
             var label = read?[i].Label ?? zeros_like(item.Plain, dtype: int64);
             var settled = read is null ? item.Unresolved : item.Unresolved.logical_and(read[i].Single);
-            foreach (var (unit, number) in ChannelProbe.Pairs(label, settled, classes)) AddClass(i, unit, number, classOf);
+            foreach (var (unit, number) in ChannelProbe.Pairs(label, settled, classes)) proved.Add((i, unit, number));
             var rest = item.Unresolved.logical_and(settled.logical_not());
             open[i] = rest.any().item<bool>() ? rest : null;
         }

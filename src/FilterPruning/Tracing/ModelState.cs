@@ -54,7 +54,8 @@ internal sealed class ModelState : IDisposable
         {
             foreach (var (buffer, copy) in _buffers)
             {
-                if (!buffer.IsInvalid) buffer.copy_(copy).Dispose();
+                // copy_ returns the buffer itself.
+                if (!buffer.IsInvalid) buffer.copy_(copy);
                 copy.Dispose();
             }
         }
