@@ -17,6 +17,9 @@ public sealed record TraceOptions
     /// </summary>
     public int MaximumTrials { get; init; } = 5;
 
+    /// <summary>Whether removals are rehearsed, so that channels the code counts are pinned. Of no use on a model that was just cut.</summary>
+    internal bool Rehearse { get; init; } = true;
+
     internal void Validate()
     {
         if (MaximumTrials is < 1 or > 10)

@@ -13,7 +13,7 @@ internal static class TraceCheck
         if (cuts.Any(cut => cut.Layer.Rule.Mapping(cut.Layer.Module) != cut.Layer.Mapping))
             return;
         var rules = before.Layers.Select(layer => layer.Rule).Distinct().ToList();
-        var after = DependencyGraph.Trace(before.Model, _ => before.RunForward(), new TraceOptions { Rules = rules });
+        var after = DependencyGraph.Trace(before.Model, _ => before.RunForward(), new TraceOptions { Rules = rules, Rehearse = false });
         var byName = after.Layers.ToDictionary(layer => layer.Name, StringComparer.Ordinal);
         var toNew = new Dictionary<int, (int Group, string Where)>();
         var toOld = new Dictionary<int, (int Group, string Where)>();

@@ -11,7 +11,7 @@ internal sealed class PortValues(Generator generator, double mean, double deviat
 
     private const long DistinctRows = 8;
 
-    private static readonly (double Mean, double Deviation)[] _scales = [(1.5, 3), (0.5, 1), (0, 3), (0, 0.3), (4, 9)];
+    private static readonly (double Mean, double Deviation)[] _scales = [(1.5, 3), (1, 0.5), (0, 3), (0, 0.3), (4, 9)];
 
     /// <summary>How many different scales there are.</summary>
     public static int Scales => _scales.Length;

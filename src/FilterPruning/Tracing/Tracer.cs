@@ -56,6 +56,7 @@ internal sealed class Tracer
 
     private IReadOnlyDictionary<int, string> Rehearse(IReadOnlyList<TracedLayer> layers, IReadOnlyList<ChannelGroup> groups)
     {
+        if (!_options.Rehearse) return new Dictionary<int, string>();
         return Rehearsal.FixedGroups(_nodes, layers, groups, Run, _options.Seed);
 
         // All it may return is looked at: a lazy result does its work only then.
