@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using SkiaSharp;
 
 namespace FilterPruning.Detection.Data;
@@ -59,7 +58,7 @@ public static class ImageFile
         return ImagePixels.ToTensor(bitmap);
     }
 
-    /// <summary>Reads the grey values of an image, of a mask for example: <c>[H, W]</c> row-major, 0 … 255 as stored.</summary>
+    /// <summary>Reads the grey values of a mask: <c>[H, W]</c> row-major, 0 … 255 as stored. Only 8-bit grey files are taken: in others the stored numbers are lost in decoding.</summary>
     internal static (byte[] Values, int Width, int Height) LoadGrey(string path)
     {
         using var bitmap = Decode(path, SKColorType.Gray8);
@@ -92,6 +91,8 @@ public static class ImageFile
         using var codec = SKCodec.Create(data)
             ?? throw new ImageException($"The image {name} cannot be read: its {bytes.Length} bytes are not in a known format. Give a PNG or JPEG file.");
         var (width, height) = (codec.Info.Width, codec.Info.Height);
+        if (colours == SKColorType.Gray8 && codec.Info.ColorType != SKColorType.Gray8)
+            throw new ImageException($"The mask {name} is stored as {codec.Info.ColorType}; 8-bit grey is needed, the object's number in each pixel. Convert it (a palette to its indices).");
         if ((long)width * height > MaxPixels)
             throw new ImageException($"The image {name} is too large: {width} × {height} pixels, at most {MaxPixels} are allowed. Make it smaller first.");
 

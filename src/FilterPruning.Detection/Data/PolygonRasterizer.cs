@@ -10,8 +10,8 @@ internal static class PolygonRasterizer
     /// <summary>Coordinates beyond this are an error: the walk's length grows with them.</summary>
     internal const double MaximumCoordinate = 1_000_000;
 
-    /// <summary>The longest outline, in steps of a fifth of a pixel.</summary>
-    private const long MaximumSteps = 200_000_000;
+    /// <summary>The longest outline in pixels, each edge measured along its longer side.</summary>
+    private const double MaximumLength = 20_000_000;
 
     private const int Scale = 5;
 
@@ -27,16 +27,10 @@ internal static class PolygonRasterizer
     {
         Check(polygon);
         var switches = new List<int>();
-        var points = polygon.Length / 2;
-        var first = Upsample(polygon, 0);
-        var from = first;
-        long steps = 0;
-        for (var i = 1; i <= points; i++)
+        var from = Upsample(polygon, polygon.Length / 2 - 1);
+        for (var i = 0; i < polygon.Length / 2; i++)
         {
-            var to = i < points ? Upsample(polygon, i) : first;
-            steps += Math.Max(Math.Abs(to.X - from.X), Math.Abs(to.Y - from.Y));
-            if (steps > MaximumSteps)
-                throw new ArgumentException($"The outline of this polygon of {points} points is longer than {MaximumSteps / Scale} pixels. Its coordinates must be pixels; remove it if it is damaged.", nameof(polygon));
+            var to = Upsample(polygon, i);
             WalkEdge(from, to, height, width, switches);
             from = to;
         }
@@ -112,5 +106,11 @@ internal static class PolygonRasterizer
             if (!(Math.Abs(value) <= MaximumCoordinate))
                 throw new ArgumentException($"A polygon's coordinates must be numbers within ±{MaximumCoordinate} pixels, but one is {value}.", nameof(polygon));
         }
+
+        double length = 0;
+        for (int i = 0, last = polygon.Length - 2; i < polygon.Length; last = i, i += 2)
+            length += Math.Max(Math.Abs(polygon[i] - polygon[last]), Math.Abs(polygon[i + 1] - polygon[last + 1]));
+        if (length > MaximumLength)
+            throw new ArgumentException($"The outline of this polygon of {polygon.Length / 2} points is longer than {MaximumLength} pixels. Its coordinates must be pixels; remove it if it is damaged.", nameof(polygon));
     }
 }

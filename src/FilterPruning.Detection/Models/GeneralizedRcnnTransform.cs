@@ -24,12 +24,15 @@ internal sealed class GeneralizedRcnnTransform(MaskRcnnOptions options)
         return new ImageList(Batch(resized).MoveToOuterDisposeScope(), sizes);
     }
 
-    /// <summary>The size an image is resized to, with torchvision's arithmetic: a float32 scale, the product rounded down in double.</summary>
+    /// <summary>
+    /// The size an image is resized to, with torchvision's arithmetic: a number divided by a tensor is the number times the tensor's float32
+    /// reciprocal there; the scale's product with the size is rounded down in double. So 480 becomes 800, but 427 becomes 799.
+    /// </summary>
     public (int Height, int Width) ResizedSize(long height, long width, int minSize)
     {
         var shorter = (float)Math.Min(height, width);
         var longer = (float)Math.Max(height, width);
-        var scale = MathF.Min(minSize / shorter, options.MaxSize / longer);
+        var scale = MathF.Min(1 / shorter * minSize, 1 / longer * options.MaxSize);
         return (Math.Max(1, (int)Math.Floor(height * (double)scale)), Math.Max(1, (int)Math.Floor(width * (double)scale)));
     }
 

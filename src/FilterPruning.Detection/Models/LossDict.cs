@@ -9,7 +9,11 @@ namespace FilterPruning.Detection.Models;
 public sealed record LossDict(Tensor Classifier, Tensor BoxRegression, Tensor Mask, Tensor Objectness, Tensor RpnBoxRegression) : IDisposable
 {
     /// <summary>The sum of the five; a new tensor, the caller's.</summary>
-    public Tensor Total() => Classifier + BoxRegression + Mask + Objectness + RpnBoxRegression;
+    public Tensor Total()
+    {
+        using var scope = NewDisposeScope();
+        return (Classifier + BoxRegression + Mask + Objectness + RpnBoxRegression).MoveToOuterDisposeScope();
+    }
 
     /// <summary>Disposes the five tensors.</summary>
     public void Dispose()

@@ -39,6 +39,9 @@ public sealed class FrozenBatchNormRule : LayerRule
         ];
     }
 
+    /// <inheritdoc/>
+    public override ChannelTensor? InputOffset(nn.Module module) => new("running_mean", Norm(module).running_mean, 0, null, TensorRole.Statistic);
+
     /// <summary>Writes nothing: the module reads its width from its tensors.</summary>
     public override void SetWidths(nn.Module module, int inputChannels, int outputChannels)
     {

@@ -16,7 +16,11 @@ public static class ModelCost
     {
         long macs = 0;
         foreach (var layer in graph.Layers)
-            macs += Macs(layer, layer.Rule.InputChannels(layer.Module), layer.Rule.OutputChannels(layer.Module));
+        {
+            // A grouped layer can become depthwise by a cut, so the mapping is asked anew.
+            macs += Macs(layer, layer.Rule.Mapping(layer.Module), layer.Rule.InputChannels(layer.Module), layer.Rule.OutputChannels(layer.Module));
+        }
+
         return new Cost(Parameters(graph, (_, tensor) => tensor.Tensor.numel()), macs);
     }
 
@@ -32,7 +36,7 @@ public static class ModelCost
             var layer = graph.Layers[i];
             var (inputs, outputs) = removed(i);
             index[layer] = i;
-            macs += Macs(layer, layer.InputChannels - inputs, layer.OutputChannels - outputs);
+            macs += Macs(layer, layer.Mapping, layer.InputChannels - inputs, layer.OutputChannels - outputs);
         }
 
         return new Cost(Parameters(graph, (layer, tensor) => NarrowedSize(layer, tensor, removed(index[layer]))), macs);
@@ -74,9 +78,9 @@ public static class ModelCost
     private static long Narrowed(long size, long length, int channels, int removed)
         => size / length * (length - (removed * length / channels));
 
-    private static long Macs(TracedLayer layer, int inputs, int outputs)
+    private static long Macs(TracedLayer layer, ChannelMapping mapping, int inputs, int outputs)
     {
-        long pairs = layer.Mapping switch
+        long pairs = mapping switch
         {
             ChannelMapping.ChannelWise => outputs,
             ChannelMapping.Grouped => (long)inputs * outputs / layer.Rule.Blocks(layer.Module),

@@ -1,3 +1,5 @@
+using FilterPruning.Kernels;
+
 namespace FilterPruning.Criteria;
 
 /// <summary>The sum of a filter's absolute weights (Li et al., Pruning Filters for Efficient ConvNets, ICLR 2017). Needs no data.</summary>
@@ -8,9 +10,5 @@ public sealed class L1Criterion : IPruningCriterion
     public string Name => "l1";
 
     /// <inheritdoc/>
-    public Tensor Score(FilterBank filters)
-    {
-        using var scope = NewDisposeScope();
-        return NormCriterion.InWorkingType(filters.AsMatrix()).abs().sum(1).to(float32).cpu().MoveToOuterDisposeScope();
-    }
+    public Tensor Score(FilterBank filters) => NormCriterion.Score(filters, FilterNorms.L1);
 }

@@ -1,3 +1,5 @@
+using FilterPruning.Kernels;
+
 namespace FilterPruning.Criteria;
 
 /// <summary>The Euclidean norm of a filter's weights. Needs no data.</summary>
@@ -8,9 +10,5 @@ public sealed class L2Criterion : IPruningCriterion
     public string Name => "l2";
 
     /// <inheritdoc/>
-    public Tensor Score(FilterBank filters)
-    {
-        using var scope = NewDisposeScope();
-        return NormCriterion.InWorkingType(filters.AsMatrix()).square().sum(1).sqrt().to(float32).cpu().MoveToOuterDisposeScope();
-    }
+    public Tensor Score(FilterBank filters) => NormCriterion.Score(filters, FilterNorms.L2);
 }

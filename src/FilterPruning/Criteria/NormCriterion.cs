@@ -3,6 +3,11 @@ namespace FilterPruning.Criteria;
 /// <summary>What the norms share.</summary>
 internal static class NormCriterion
 {
-    /// <summary>Half-precision weights are summed in float32: thousands of terms would overflow or vanish in their own type.</summary>
-    public static Tensor InWorkingType(Tensor rows) => rows.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? rows.to(float32) : rows;
+    /// <summary>Applies a norm along the filters' axis of the weight as it lies; only filters that are spread over blocks are gathered into a matrix first.</summary>
+    public static Tensor Score(FilterBank filters, Func<Tensor, int, Tensor> norm)
+    {
+        using var scope = NewDisposeScope();
+        var asItLies = filters.Weight.size(filters.FilterAxis) == filters.Count;
+        return (asItLies ? norm(filters.Weight, filters.FilterAxis) : norm(filters.AsMatrix(), 0)).MoveToOuterDisposeScope();
+    }
 }

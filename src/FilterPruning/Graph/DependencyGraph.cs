@@ -1,7 +1,9 @@
+using FilterPruning.Tracing;
+
 namespace FilterPruning.Graph;
 
 /// <summary>Which channels of a model must go together, which must stay, and why.</summary>
-public sealed class DependencyGraph
+public sealed partial class DependencyGraph
 {
     private readonly Func<object?> _forward;
 
@@ -16,11 +18,46 @@ public sealed class DependencyGraph
     /// <summary>The layers seen in the forward, in the order of their first call: the data order.</summary>
     public IReadOnlyList<TracedLayer> Layers { get; }
 
-    /// <summary>Every channel group, pinned ones included.</summary>
+    /// <summary>Every channel group, pinned ones included. Exactly those without a pin may be removed.</summary>
     public IReadOnlyList<ChannelGroup> Groups { get; }
+
+    /// <summary>Which layer feeds which, in data order.</summary>
+    public IReadOnlyList<GraphEdge> Edges { get; internal init; } = [];
 
     /// <summary>The traced model; owned by the caller.</summary>
     internal nn.Module Model { get; }
+
+    /// <summary>Traces a model that takes one tensor.</summary>
+    /// <param name="model">The model. It is left exactly as found: weights, buffers, training flags, gradients and torch's random state.</param>
+    /// <param name="example">An input of the shape, dtype and device the model is used with. It is kept for later forwards and stays the caller's.</param>
+    /// <param name="options">How to trace, or null for the defaults.</param>
+    /// <exception cref="PruningException">The model has no layer with a rule, its forward throws, or it calls layers through <c>forward</c> instead of <c>call</c>.</exception>
+    public static DependencyGraph Trace(nn.Module<Tensor, Tensor> model, Tensor example, TraceOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(example);
+        options ??= new TraceOptions();
+        options.Validate();
+        return Tracer.Trace(model, input => model.call(input!), example, options);
+    }
+
+    /// <summary>Traces any model by a function that runs it.</summary>
+    /// <param name="model">The model. It is left exactly as found: weights, buffers, training flags, gradients and torch's random state.</param>
+    /// <param name="forward">
+    /// Runs the model once on inputs of its own choice and returns everything the model answers: a tensor, a collection, a dictionary, a tuple, or an object with
+    /// such public members. Channels that reach a returned tensor stay. The function is kept for later forwards.
+    /// </param>
+    /// <param name="options">How to trace, or null for the defaults.</param>
+    /// <exception cref="PruningException">The model has no layer with a rule, its forward throws, or it calls layers through <c>forward</c> instead of <c>call</c>.</exception>
+    public static DependencyGraph Trace<TModel>(TModel model, Func<TModel, object?> forward, TraceOptions? options = null)
+        where TModel : nn.Module
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(forward);
+        options ??= new TraceOptions();
+        options.Validate();
+        return Tracer.Trace(model, _ => forward(model), null, options);
+    }
 
     /// <summary>Runs the forward the graph was traced with; the result is the caller's.</summary>
     internal object? RunForward() => _forward();

@@ -20,6 +20,9 @@ public enum PinReason
 
     /// <summary>The user asked for the layer to stay.</summary>
     Ignored,
+
+    /// <summary>The group holds every channel of one side of a layer; without it the layer would be empty.</summary>
+    WholeLayer,
 }
 
 /// <summary>The reason a group must stay, with its evidence.</summary>

@@ -43,6 +43,12 @@ public abstract class LayerRule
     /// </summary>
     public virtual long MacsPerPair(nn.Module module, ReadOnlySpan<long> inputShape, ReadOnlySpan<long> outputShape) => 0;
 
+    /// <summary>
+    /// For a norm: the tensor that it subtracts from each channel before anything else (a running mean), so that a constant on its input can
+    /// be taken up there. Null for every other layer.
+    /// </summary>
+    public virtual ChannelTensor? InputOffset(nn.Module module) => null;
+
     /// <summary>Writes the layer's width fields after its tensors were narrowed.</summary>
     public abstract void SetWidths(nn.Module module, int inputChannels, int outputChannels);
 }

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace FilterPruning.Planning;
 
 /// <summary>What must hold for any plan, whether it was made here or read from a file.</summary>
@@ -18,8 +20,7 @@ internal static class PlanChecks
         var names = new HashSet<string>(StringComparer.Ordinal);
         foreach (var layer in layers)
         {
-            Require(layer is not null, "a layer is null");
-            Require(layer!.Name is not null, "a layer has no name");
+            Require(layer?.Name is not null, "a layer is null or has no name");
             Require(names.Add(layer.Name), $"layer '{layer.Name}' is listed twice");
             Require(!string.IsNullOrEmpty(layer.Kind), $"layer '{layer.Name}' has no kind");
             CheckSide(layer.Name, "input", layer.InputChannels, layer.RemovedInputs);
@@ -44,7 +45,7 @@ internal static class PlanChecks
         }
     }
 
-    private static void Require(bool holds, string otherwise)
+    private static void Require([DoesNotReturnIf(false)] bool holds, string otherwise)
     {
         if (!holds)
             throw new PruningException($"The pruning plan cannot be used: {otherwise}. Make the plan again with {nameof(PruningPlanner)}.");

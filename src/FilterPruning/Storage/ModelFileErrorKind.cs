@@ -68,4 +68,46 @@ public enum ModelFileErrorKind
 
     /// <summary>safetensors: bytes behind the last tensor belong to none.</summary>
     TrailingBytes,
+
+    /// <summary>.pth: the file is in the format of <c>torch.save</c> before PyTorch 1.6, a bare pickle.</summary>
+    LegacyFormat,
+
+    /// <summary>.pth: the archive is a TorchScript program (<c>torch.jit.save</c>), not a set of tensors.</summary>
+    TorchScript,
+
+    /// <summary>.pth: the zip archive is damaged, or its entries claim more bytes than the file has.</summary>
+    InvalidZip,
+
+    /// <summary>.pth: an entry's name is absolute, holds <c>..</c> or a backslash, and could name a place outside the archive.</summary>
+    UnsafeEntryName,
+
+    /// <summary>.pth: an entry is compressed; <c>torch.save</c> stores its entries, and an inflated one could be of any size.</summary>
+    CompressedEntry,
+
+    /// <summary>.pth: the archive lacks <c>data.pkl</c> or a storage that a tensor refers to.</summary>
+    MissingEntry,
+
+    /// <summary>.pth: the entry <c>byteorder</c> is neither <c>little</c> nor <c>big</c>.</summary>
+    ByteOrder,
+
+    /// <summary>.pth: a number of entries, operations, levels or bytes is over its limit in <see cref="PthLimits"/>.</summary>
+    LimitExceeded,
+
+    /// <summary>.pth: the pickle ends in the middle.</summary>
+    PickleTruncated,
+
+    /// <summary>.pth: the pickle holds an operation that files of tensors have no use for.</summary>
+    UnsupportedOpcode,
+
+    /// <summary>.pth: the pickle names a function or class other than the few that make tensors. Nothing was run.</summary>
+    ForbiddenGlobal,
+
+    /// <summary>.pth: the pickle's operations do not fit together.</summary>
+    InvalidPickle,
+
+    /// <summary>.pth: a storage has another size than the pickle claims.</summary>
+    StorageSize,
+
+    /// <summary>.pth: a tensor's shape, strides and offset reach outside its storage.</summary>
+    TensorOutsideStorage,
 }

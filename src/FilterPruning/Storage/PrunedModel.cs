@@ -16,7 +16,7 @@ public static class PrunedModel
     /// <summary>The metadata key of the format's version.</summary>
     public const string FormatKey = "filter_pruning.format";
 
-    /// <summary>The metadata key of the architecture's fingerprint: names, kinds and the lengths of all axes that no cut can change.</summary>
+    /// <summary>The metadata key of the architecture's fingerprint: names, kinds, and the shapes of whatever no cut changes.</summary>
     public const string ArchitectureKey = "filter_pruning.architecture";
 
     private const string FormatVersion = "1";

@@ -92,17 +92,19 @@ internal sealed class Recipe
         Throw(errors);
     }
 
-    /// <summary>SHA-256 over names, kinds and shapes; axes along which channels lie are left open, so that it is the same before and after any cut.</summary>
+    /// <summary>
+    /// SHA-256 over the names of all tensors, the kinds of the layers, and the shapes of whatever no cut changes. Of a layer's tensors only the number of axes
+    /// counts, so that the value is the same before and after any number of cuts.
+    /// </summary>
     public string Fingerprint(IEnumerable<(string Name, IReadOnlyList<long> Shape)> tensors)
     {
         var text = new StringBuilder();
         foreach (var (name, shape) in tensors.OrderBy(tensor => tensor.Name, StringComparer.Ordinal))
         {
-            var known = _tensors.TryGetValue(name, out var entry);
-            text.Append(name).Append(' ').Append(known ? entry.Layer.Kind : "").Append(" [");
-            text.AppendJoin(',', shape.Select((length, axis) =>
-                known && (axis == entry.Tensor.OutputAxis || axis == entry.Tensor.InputAxis) ? "*" : length.ToString(CultureInfo.InvariantCulture)));
-            text.Append("]\n");
+            if (_tensors.TryGetValue(name, out var entry))
+                text.Append(CultureInfo.InvariantCulture, $"{name} {entry.Layer.Kind} {shape.Count}\n");
+            else
+                text.Append(CultureInfo.InvariantCulture, $"{name} [{string.Join(',', shape)}]\n");
         }
 
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));

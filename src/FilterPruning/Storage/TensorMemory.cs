@@ -69,4 +69,15 @@ internal static class TensorMemory
 
         GC.KeepAlive(tensor);
     }
+
+    /// <summary>Turns the bytes of every element of a contiguous CPU tensor round.</summary>
+    public static unsafe void ReverseEndianness(Tensor tensor)
+    {
+        var size = (int)tensor.ElementSize;
+        var elements = Pointer(tensor);
+        var count = size == 1 ? 0 : tensor.numel();
+        for (long i = 0; i < count; i++)
+            new Span<byte>(elements + (i * size), size).Reverse();
+        GC.KeepAlive(tensor);
+    }
 }

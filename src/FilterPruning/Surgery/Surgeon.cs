@@ -34,7 +34,10 @@ public static class Surgeon
             using var proof = new MaskedEquivalence(graph, cuts, options);
             Mask(cuts, snapshot, proof.RecordReference);
             Narrow(cuts);
-            return new CutResult(proof.Prove(), cuts, snapshot);
+            var proved = proof.Prove();
+            if (options.VerifyTrace)
+                TraceCheck.ThrowUnlessSameTies(graph, cuts);
+            return new CutResult(proved, cuts, snapshot);
         }
         catch (Exception error)
         {

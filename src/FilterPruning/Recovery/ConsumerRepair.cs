@@ -1,0 +1,123 @@
+using FilterPruning.Graph;
+using FilterPruning.Layers;
+
+namespace FilterPruning.Recovery;
+
+/// <summary>Refits one layer that loses inputs. Holds a copy of what it changes until disposed.</summary>
+internal sealed class ConsumerRepair : IDisposable
+{
+    private const double HeldOutShare = 0.25;
+
+    private readonly IReadOnlyList<ConsumerLayout> _layouts;
+    private readonly List<(Tensor Live, Tensor Copy)> _copies = [];
+    private readonly ChannelTensor _weight;
+    private readonly ChannelTensor? _bias;
+
+    public ConsumerRepair(TracedLayer layer, IReadOnlySet<int> removedInputs)
+    {
+        Layer = layer;
+        _layouts = ConsumerLayout.Of(layer, removedInputs);
+        var tensors = layer.Rule.Tensors(layer.Module);
+        _weight = tensors.Single(part => part.InputAxis is not null && part.OutputAxis is not null);
+        _bias = tensors.FirstOrDefault(part => part is { InputAxis: null, OutputAxis: not null, Role: TensorRole.Weight });
+    }
+
+    /// <summary>The consumer.</summary>
+    public TracedLayer Layer { get; }
+
+    /// <summary>Fits the weights; <paramref name="dense"/> and <paramref name="pruned"/> are rows <c>[rows, units]</c> of the same places.</summary>
+    public LayerRepair Fit(IReadOnlyList<Tensor> dense, IReadOnlyList<Tensor> pruned, TracedLayer? norm, RepairOptions options)
+    {
+        using var scope = NewDisposeScope();
+        var offset = _bias is null && norm is not null ? norm.Rule.InputOffset(norm.Module) : null;
+        var target = _bias?.Tensor ?? offset?.Tensor;
+        Remember(_weight.Tensor);
+        if (target is not null)
+            Remember(target);
+
+        var outputs = Layer.OutputChannels / _layouts.Count;
+        var totals = new FitTotals();
+        foreach (var layout in _layouts)
+        {
+            // [outputs, units, taps] of this block, a view into the live weight
+            var block = Canonical(_weight).narrow(0, layout.Block * outputs, outputs);
+            var constant = FitBlock(layout, block, dense, pruned, target is not null, options, totals);
+            if (constant is null)
+                continue;
+            var shift = constant * TapsPerOutput();
+            var slice = target!.narrow(0, layout.Block * outputs, outputs);
+            if (_bias is not null)
+                slice.add_(shift.to(slice.dtype));
+            else
+                slice.sub_(shift.to(slice.dtype));          // norm(y + shift) = norm of y with a mean lower by the shift
+        }
+
+        var first = _layouts[0];
+        return new LayerRepair(
+            Layer.Name, _layouts.Sum(layout => layout.KeptCount), _layouts.Sum(layout => layout.Channels), totals.Before, totals.After, totals.Ridge, totals.Rows, target is not null);
+    }
+
+    /// <summary>Puts back what was changed.</summary>
+    public void Restore()
+    {
+        foreach (var (live, copy) in _copies)
+            live.copy_(copy);
+    }
+
+    public void Dispose()
+    {
+        foreach (var (_, copy) in _copies)
+            copy.Dispose();
+        _copies.Clear();
+    }
+
+    private void Remember(Tensor live) => _copies.Add((live, live.detach().clone().DetachFromDisposeScope()));
+
+    // [outputs, inputs of a block, taps] as a view
+    private static Tensor Canonical(ChannelTensor part)
+    {
+        var moved = part.Tensor.detach().movedim([part.OutputAxis!.Value, part.InputAxis!.Value], [0, 1]);
+        return moved.dim() == 2 ? moved.unsqueeze(-1) : moved.flatten(2);
+    }
+
+    // How many taps of the kernel reach one output position: all of a convolution's, 1 / stride² of a transposed convolution's.
+    private double TapsPerOutput()
+    {
+        var call = Layer.Calls[0];
+        var work = Layer.Rule.MacsPerPair(Layer.Module, [.. call.InputShape], [.. call.OutputShape]);
+        var places = call.OutputShape.Aggregate(1.0, (product, size) => product * size) / Layer.OutputChannels;
+        return work / places;
+    }
+
+    // Returns the constant per output and tap, float64 [outputs], or null without an intercept.
+    private Tensor? FitBlock(
+        ConsumerLayout layout, Tensor weight, IReadOnlyList<Tensor> dense, IReadOnlyList<Tensor> pruned, bool intercept, RepairOptions options, FitTotals totals)
+    {
+        var units = layout.UnitIndex() + layout.FirstUnit;
+        var kept = layout.KeptIndex();
+        var channels = layout.Channels;
+        var taps = weight.shape[2];
+        // [channels, outputs × positions × taps]: what a channel does to the output
+        var byChannel = weight.index_select(1, layout.UnitIndex()).to(float64)
+            .reshape(weight.shape[0], channels, layout.Positions * taps).transpose(0, 1).contiguous();
+        var metric = byChannel.flatten(1).mm(byChannel.flatten(1).t());
+
+        using var rows = new RowFits(layout.KeptCount, channels, intercept, HeldOutShare, options.Ridges.Count > 1);
+        rows.AddAll(dense, pruned, units, kept, channels, layout.Positions, Layer);
+        var ridge = rows.BestRidge(options.Ridges, metric);
+        var map = rows.All.Solve(ridge);                                                     // [kept (+ 1), channels]
+        totals.Add(rows.All, map, kept, metric, ridge, intercept);
+
+        var folded = map.narrow(0, 0, layout.KeptCount).mm(byChannel.flatten(1));            // [kept, outputs × positions × taps]
+        var refitted = zeros_like(byChannel);
+        refitted.index_copy_(0, kept, folded.reshape(layout.KeptCount, weight.shape[0], layout.Positions * taps));
+        var asUnits = refitted.transpose(0, 1).reshape(weight.shape[0], channels * layout.Positions, taps);
+        weight.index_copy_(1, layout.UnitIndex(), asUnits.to(weight.dtype));
+
+        if (!intercept)
+            return null;
+        var constants = map.narrow(0, layout.KeptCount, 1);                                  // [1, channels]
+        var summed = byChannel.reshape(channels, weight.shape[0], layout.Positions, taps).sum(2).mean([2]);   // [channels, outputs]
+        return constants.mm(summed).squeeze(0);
+    }
+}

@@ -1,0 +1,106 @@
+namespace FilterPruning.Recovery;
+
+/// <summary>
+/// Rebuilds all channels from the kept ones: the least-squares map with an intercept, from Gram matrices alone.
+/// </summary>
+/// <remarks>
+/// With rows x of the kept channels and y of all dense channels, <c>[x, 1]·B ≈ y</c> is solved by <c>(G + λI)·B = C</c>, where
+/// G = Σ [x,1]ᵀ[x,1] and C = Σ [x,1]ᵀy; the intercept is not shrunk. The error of a consumer with weights W is
+/// tr(WᵀEW) with E = Σ (y − [x,1]B)ᵀ(y − [x,1]B), which follows from the Gram matrices too.
+/// </remarks>
+internal sealed class RidgeFit : IDisposable
+{
+    private readonly bool _intercept;
+    private readonly Tensor _xx;
+    private readonly Tensor _xy;
+    private readonly Tensor _yy;
+
+    /// <summary>Empty sums for <paramref name="kept"/> and <paramref name="channels"/> columns.</summary>
+    public RidgeFit(int kept, int channels, bool intercept)
+    {
+        _intercept = intercept;
+        var width = kept + (intercept ? 1 : 0);
+        _xx = zeros(width, width, dtype: float64).DetachFromDisposeScope();
+        _xy = zeros(width, channels, dtype: float64).DetachFromDisposeScope();
+        _yy = zeros(channels, channels, dtype: float64).DetachFromDisposeScope();
+    }
+
+    /// <summary>Rows seen.</summary>
+    public long Rows { get; private set; }
+
+    /// <summary>Adds rows: <paramref name="x"/> <c>[rows, kept]</c>, <paramref name="y"/> <c>[rows, channels]</c>.</summary>
+    public void Add(Tensor x, Tensor y)
+    {
+        using var scope = NewDisposeScope();
+        var left = x.to(float64);
+        if (_intercept)
+            left = cat([left, ones(left.shape[0], 1, dtype: float64)], 1);
+        var right = y.to(float64);
+        _xx.add_(left.t().mm(left));
+        _xy.add_(left.t().mm(right));
+        _yy.add_(right.t().mm(right));
+        Rows += x.shape[0];
+    }
+
+    /// <summary>Adds another fit's sums.</summary>
+    public void Add(RidgeFit other)
+    {
+        _xx.add_(other._xx);
+        _xy.add_(other._xy);
+        _yy.add_(other._yy);
+        Rows += other.Rows;
+    }
+
+    /// <summary>float64 <c>[kept (+ 1), channels]</c>; the caller's.</summary>
+    public Tensor Solve(double ridge)
+    {
+        using var scope = NewDisposeScope();
+        var width = _xx.shape[0];
+        var shrunk = _intercept ? width - 1 : width;
+        var diagonal = _xx.diagonal();
+        var energy = shrunk == 0 ? 0.0 : diagonal.narrow(0, 0, shrunk).mean().item<double>();
+        var shift = full(width, ridge * energy, dtype: float64);
+        if (_intercept)
+            shift[width - 1] = 1e-12 * diagonal[width - 1].item<double>();
+        var system = _xx + diag(shift);
+        return SolvePositive(system).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Energy of the consumer's output, weighed with <paramref name="metric"/> = W·Wᵀ <c>[channels, channels]</c>.</summary>
+    public double Energy(Tensor metric)
+    {
+        using var scope = NewDisposeScope();
+        return (_yy * metric).sum().item<double>();
+    }
+
+    /// <summary>Energy of what a map <paramref name="map"/> leaves unexplained, weighed with <paramref name="metric"/>.</summary>
+    public double Residual(Tensor map, Tensor metric)
+    {
+        using var scope = NewDisposeScope();
+        var cross = map.t().mm(_xy);                                   // [channels, channels]
+        var error = _yy - cross - cross.t() + map.t().mm(_xx).mm(map);
+        return Math.Max(0, (error * metric).sum().item<double>());
+    }
+
+    public void Dispose()
+    {
+        _xx.Dispose();
+        _xy.Dispose();
+        _yy.Dispose();
+    }
+
+    // Cholesky where the system is safely positive, otherwise the least-norm solution over its eigenvectors: channels that repeat each
+    // other exactly leave it singular, and every solution is then as good as the shortest.
+    private Tensor SolvePositive(Tensor system)
+    {
+        var (factor, info) = linalg.cholesky_ex(system);
+        var pivots = factor.diagonal();
+        if (info.item<int>() == 0 && pivots.min().item<double>() > 1e-6 * pivots.max().item<double>())
+            return cholesky_solve(_xy, factor, upper: false);
+
+        var (values, vectors) = linalg.eigh(system);
+        var floor = 1e-12 * values.abs().max().item<double>();
+        var inverse = where(values > floor, 1.0 / values.clamp_min(floor), zeros_like(values));
+        return vectors.mm(inverse.unsqueeze(1) * vectors.t().mm(_xy));
+    }
+}

@@ -1,0 +1,89 @@
+using FilterPruning.Graph;
+
+namespace FilterPruning.Recovery;
+
+/// <summary>The sums of one fit, split into rows to fit on and rows held out to choose the ridge with.</summary>
+internal sealed class RowFits : IDisposable
+{
+    private readonly RidgeFit _heldOut;
+    private readonly RidgeFit _training;
+    private readonly double _heldOutShare;
+    private readonly bool _choose;
+    private RidgeFit? _all;
+
+    public RowFits(int kept, int channels, bool intercept, double heldOutShare, bool choose)
+    {
+        _training = new RidgeFit(kept, channels, intercept);
+        _heldOut = new RidgeFit(kept, channels, intercept);
+        _heldOutShare = heldOutShare;
+        _choose = choose;
+    }
+
+    /// <summary>The sums over all rows; valid once <see cref="BestRidge"/> has been called.</summary>
+    public RidgeFit All => _all ?? throw new InvalidOperationException("The ridge has not been chosen yet.");
+
+    /// <summary>Adds the rows of all calls; calls are held out whole, so that neighbouring positions do not vouch for each other.</summary>
+    public void AddAll(IReadOnlyList<Tensor> dense, IReadOnlyList<Tensor> pruned, Tensor units, Tensor kept, int channels, int positions, TracedLayer layer)
+    {
+        if (dense.Count != pruned.Count)
+            throw ForwardCapture.RowsDiffer(layer);
+        var every = (int)Math.Round(1 / _heldOutShare);
+        for (var call = 0; call < dense.Count; call++)
+        {
+            using var scope = NewDisposeScope();
+            if (dense[call].shape[0] != pruned[call].shape[0])
+                throw ForwardCapture.RowsDiffer(layer);
+            if (dense[call].shape[0] == 0)
+                continue;
+            var y = ByChannel(dense[call], units, channels, positions);
+            var x = ByChannel(pruned[call], units, channels, positions).index_select(1, kept);
+            if (!_choose)
+                _training.Add(x, y);
+            else if (dense.Count >= every)
+                (call % every == every - 1 ? _heldOut : _training).Add(x, y);
+            else
+                AddSplit(x, y);
+        }
+    }
+
+    /// <summary>The ridge whose map predicts the held-out rows best.</summary>
+    public double BestRidge(IReadOnlyList<double> ridges, Tensor metric)
+    {
+        var best = ridges[0];
+        if (_choose && _heldOut.Rows > 0 && _training.Rows > 0)
+        {
+            var least = double.PositiveInfinity;
+            foreach (var ridge in ridges)
+            {
+                using var scope = NewDisposeScope();
+                var error = _heldOut.Residual(_training.Solve(ridge), metric);
+                if (error < least)
+                    (least, best) = (error, ridge);
+            }
+        }
+
+        _training.Add(_heldOut);
+        _all = _training;
+        return best;
+    }
+
+    public void Dispose()
+    {
+        _training.Dispose();
+        _heldOut.Dispose();
+    }
+
+    // Too few calls to hold one out: the last rows of each are.
+    private void AddSplit(Tensor x, Tensor y)
+    {
+        var count = x.shape[0];
+        var heldOut = (long)(count * _heldOutShare);
+        _training.Add(x.narrow(0, 0, count - heldOut), y.narrow(0, 0, count - heldOut));
+        if (heldOut > 0)
+            _heldOut.Add(x.narrow(0, count - heldOut, heldOut), y.narrow(0, count - heldOut, heldOut));
+    }
+
+    // [rows, units] → [rows × positions, channels]
+    private static Tensor ByChannel(Tensor rows, Tensor units, int channels, int positions) =>
+        rows.index_select(1, units).reshape(rows.shape[0], channels, positions).transpose(1, 2).reshape(-1, channels);
+}

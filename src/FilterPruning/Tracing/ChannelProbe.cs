@@ -1,0 +1,158 @@
+namespace FilterPruning.Tracing;
+
+/// <summary>
+/// Finds which unit of which source reaches which channel of one tensor, by back-propagating a few coded cotangents (see <see cref="ChannelCode"/>).
+/// </summary>
+/// <remarks>
+/// Channels are told apart one by one, with one exception that costs less: where a tensor has K channels for each unit of its sources (flatten),
+/// the K belong to one unit if every unit reaches its own block alone; overlapping windows between the two (pooling, RoI align) then do no harm.
+/// What cannot be told apart goes to <see cref="MixedElements"/>.
+/// </remarks>
+internal sealed class ChannelProbe
+{
+    // Elements below this share of their unit's largest gradient say nothing that a larger one does not say better.
+    private const double FaintShare = 1e-4;
+
+    private readonly Tensor _input;
+    private readonly int _axis;
+    private readonly string _where;
+    private readonly Generator _generator;
+
+    private ChannelProbe(Tensor input, int axis, string where, Generator generator, Random deal)
+    {
+        (_input, _axis, _where, _generator, Deal) = (input, axis, where, generator, deal);
+        Channels = (int)input.shape[axis];
+        Dense = rand(input.shape, dtype: float32, generator: generator).add_(0.5).to(input.dtype).to(input.device);
+    }
+
+    public int Channels { get; }
+
+    public Random Deal { get; }
+
+    /// <summary>Random positive weights for every element of the tensor.</summary>
+    public Tensor Dense { get; }
+
+    /// <summary>Probes one tensor.</summary>
+    /// <param name="input">The tensor, with its history.</param>
+    /// <param name="axis">Its channel axis.</param>
+    /// <param name="sources">The leaves that may reach it.</param>
+    /// <param name="where">What the tensor goes into, for messages.</param>
+    /// <param name="generator">Draws the random weights.</param>
+    /// <param name="deal">Deals the codes.</param>
+    /// <returns>One entry for each source that reaches the tensor.</returns>
+    public static IReadOnlyList<Reach> Run(Tensor input, int axis, IReadOnlyList<ProbeSource> sources, string where, Generator generator, Random deal)
+    {
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        var probe = new ChannelProbe(input, axis, where, generator, deal);
+        var first = probe.Pull(sources.Select(s => s.Leaf).ToArray(), probe.Dense);
+        var reached = new List<LiveSource>();
+        for (var i = 0; i < sources.Count; i++)
+            if (first[i] is { } gradient && gradient.numel() > 0) reached.Add(new LiveSource(sources[i], sources[i].Rows(gradient)));
+        return reached.Count == 0 ? [] : probe.Resolve(reached);
+    }
+
+    /// <summary>A source that reaches the tensor, with its gradients for the dense cotangent as rows.</summary>
+    internal sealed record LiveSource(ProbeSource Source, Tensor Plain);
+
+    /// <summary>Gradients of the leaves for a cotangent.</summary>
+    public Tensor?[] Pull(Tensor[] leaves, Tensor cotangent) => Gradients.Of([_input], leaves, [cotangent], _where);
+
+    /// <summary>Rows of gradients of the sources for a cotangent times a factor per channel.</summary>
+    public Tensor[] Pull(IReadOnlyList<ProbeSource> sources, Tensor cotangent, float[] factors)
+    {
+        var shape = Enumerable.Repeat(1L, (int)_input.dim()).ToArray();
+        shape[_axis] = Channels;
+        using var factor = tensor(factors).to(_input.dtype).to(_input.device).view(shape);
+        using var weighted = cotangent * factor;
+        var gradients = Pull(sources.Select(s => s.Leaf).ToArray(), weighted);
+        return sources.Select((source, i) => source.Rows(gradients[i]!)).ToArray();
+    }
+
+    /// <summary>Random positive weights that are zero but at a share of random elements, and at one place for each channel in any case.</summary>
+    public Tensor Sparse(double share)
+    {
+        var places = _input.numel() / Channels;
+        var chosen = tensor(Enumerable.Range(0, Channels).Select(channel => (Deal.NextInt64(places) * Channels) + channel).ToArray());
+        var kept = rand(_input.numel(), dtype: float32, generator: _generator).lt(share).index_fill_(0, chosen, true);
+        var shape = _input.shape.Where((_, axis) => axis != _axis).Append(Channels).ToArray();
+        return Dense * kept.view(shape).movedim([-1], [_axis]).to(_input.dtype).to(_input.device);
+    }
+
+    /// <summary>Which elements are large enough to tell anything. [units, elements]</summary>
+    public static Tensor Live(Tensor plain)
+    {
+        var magnitude = plain.abs().nan_to_num(0, 0, 0);
+        return magnitude.gt(magnitude.amax([1], keepdim: true).mul(FaintShare)).logical_and(magnitude.gt(0));
+    }
+
+    /// <summary>Reads, for each source, the label that each element reaches.</summary>
+    public List<(Tensor Label, Tensor Single)> Read(IReadOnlyList<ProbeSource> sources, IReadOnlyList<Tensor> plain, Tensor cotangent, ChannelCode code)
+    {
+        var coded = code.Factors().Select(factors => Pull(sources, cotangent, factors)).ToList();
+        return sources.Select((_, i) => code.Decode(plain[i], coded.Select(rows => rows[i]).ToList())).ToList();
+    }
+
+    /// <summary>The distinct (row, label) pairs where the mask holds.</summary>
+    public static List<(int Unit, int Label)> Pairs(Tensor label, Tensor mask, int labels)
+    {
+        using var scope = NewDisposeScope();
+        var units = label.shape[0];
+        var keys = (arange(units, dtype: int64, device: label.device).unsqueeze(1).mul(labels) + label).masked_select(mask);
+        if (keys.numel() == 0) return [];
+        Tensor distinct;
+        if (units * labels <= 1 << 26)
+        {
+            var table = zeros(units * labels, dtype: ScalarType.Bool, device: label.device);
+            table.index_fill_(0, keys, true);
+            distinct = table.nonzero().squeeze(1);
+        }
+        else distinct = keys.unique().Item1;
+        return distinct.cpu().data<long>().Select(key => ((int)(key / labels), (int)(key % labels))).ToList();
+    }
+
+    private List<Reach> Resolve(List<LiveSource> reached)
+    {
+        if (Channels == 1)
+            return NonEmpty(reached.Select(live => new Reach(live.Source, Pairs(zeros_like(live.Plain, dtype: int64), Live(live.Plain), 1), [])));
+        if (OwnBlocks(reached) is { } blocks) return NonEmpty(blocks);
+
+        var sources = reached.Select(live => live.Source).ToList();
+        var read = Read(sources, reached.Select(live => live.Plain).ToList(), Dense, new ChannelCode(Enumerable.Range(0, Channels).ToArray(), Channels, Deal));
+        var results = new List<Reach>();
+        var mixed = new List<MixedElements.Item>();
+        for (var i = 0; i < reached.Count; i++)
+        {
+            var live = Live(reached[i].Plain);
+            results.Add(new Reach(sources[i], Pairs(read[i].Label, live.logical_and(read[i].Single), Channels), []));
+            var unresolved = live.logical_and(read[i].Single.logical_not());
+            if (unresolved.any().item<bool>()) mixed.Add(new MixedElements.Item(i, sources[i], reached[i].Plain, unresolved));
+        }
+        if (mixed.Count > 0) new MixedElements(this, mixed).Resolve(results);
+        return NonEmpty(results);
+    }
+
+    /// <summary>The result if all sources have the same number of units, of which each reaches its own block of K channels and nothing else; otherwise null.</summary>
+    private List<Reach>? OwnBlocks(List<LiveSource> reached)
+    {
+        var units = reached[0].Source.Units;
+        if (units < 2 || Channels <= units || Channels % units != 0 || reached.Any(live => live.Source.Units != units)) return null;
+        var each = Channels / units;
+        var code = new ChannelCode(Enumerable.Range(0, Channels).Select(channel => channel / each).ToArray(), units, Deal);
+        var read = Read(reached.Select(live => live.Source).ToList(), reached.Select(live => live.Plain).ToList(), Dense, code);
+        var own = arange(units, dtype: int64, device: _input.device).unsqueeze(1);
+        var results = new List<Reach>();
+        for (var i = 0; i < reached.Count; i++)
+        {
+            var live = Live(reached[i].Plain);
+            var fits = read[i].Single.logical_and(read[i].Label.eq(own));
+            if (live.logical_and(fits.logical_not()).any().item<bool>()) return null;
+            var seen = live.any(1).cpu().data<bool>().ToArray();
+            var pairs = Enumerable.Range(0, units).Where(unit => seen[unit]).SelectMany(unit => Enumerable.Range(unit * each, each).Select(channel => (unit, channel)));
+            results.Add(new Reach(reached[i].Source, pairs.ToList(), []));
+        }
+        return results;
+    }
+
+    private static List<Reach> NonEmpty(IEnumerable<Reach> results) => results.Where(reach => reach.Exact.Count > 0 || reach.Mixed.Count > 0).ToList();
+}

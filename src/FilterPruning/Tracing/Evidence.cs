@@ -1,0 +1,91 @@
+namespace FilterPruning.Tracing;
+
+/// <summary>What all trials together showed about one call of one layer.</summary>
+internal sealed class CallEvidence(LayerNode layer, int ordinal)
+{
+    public LayerNode Layer { get; } = layer;
+
+    public int Ordinal { get; } = ordinal;
+
+    /// <summary>Whether a trial ran the call on a tensor that was not empty.</summary>
+    public bool Seen { get; set; }
+
+    /// <summary>Whether the input ever had a history: came, through derivatives, from a port.</summary>
+    public bool HasHistory { get; set; }
+
+    /// <summary>Input channels that something was seen to reach.</summary>
+    public bool[] InputLive { get; } = new bool[layer.Inputs];
+
+    /// <summary>Output channels that were seen to reach a layer's input or a returned value.</summary>
+    public bool[] OutputLive { get; } = new bool[layer.Outputs];
+
+    /// <summary>Output channels that were seen to reach a returned value.</summary>
+    public bool[] OutputReturned { get; } = new bool[layer.Outputs];
+
+    /// <summary>Input channels that the model's input, or a weight outside all layers, reaches alone, with that tensor's name.</summary>
+    public Dictionary<int, string> FromOutside { get; } = [];
+
+    /// <summary>Whether another trial could tell more.</summary>
+    public bool IsDark => !Seen || (HasHistory && InputLive.Contains(false)) || (OutputLive.Contains(true) && OutputLive.Contains(false));
+
+    public override string ToString() => Ordinal == 0 ? Layer.Name : $"{Layer.Name} (call {Ordinal + 1})";
+}
+
+/// <summary>How channels of one call's output reach the input of another call.</summary>
+internal sealed class Connection(CallEvidence from, CallEvidence to)
+{
+    public CallEvidence From { get; } = from;
+
+    public CallEvidence To { get; } = to;
+
+    /// <summary>Pairs (output channel, input channel) where the one reaches the other alone.</summary>
+    public HashSet<(int Out, int In)> Exact { get; } = [];
+
+    /// <summary>Output channels with elements that reach several input channels at once.</summary>
+    public SortedDictionary<int, SortedSet<int>> Mixed { get; } = [];
+}
+
+/// <summary>The united evidence of all trials.</summary>
+internal sealed class Evidence
+{
+    private readonly List<CallEvidence> _calls = [];
+    private readonly Dictionary<(LayerNode, int), CallEvidence> _callByKey = [];
+    private readonly Dictionary<(CallEvidence, CallEvidence), Connection> _connections = [];
+
+    /// <summary>Every call that any forward made, in the order they were first seen.</summary>
+    public IReadOnlyList<CallEvidence> Calls => _calls;
+
+    public IReadOnlyCollection<Connection> Connections => _connections.Values;
+
+    public int Trials { get; set; }
+
+    public CallEvidence For(RecordedCall call)
+    {
+        if (!_callByKey.TryGetValue((call.Layer, call.Ordinal), out var found))
+        {
+            _callByKey[(call.Layer, call.Ordinal)] = found = new CallEvidence(call.Layer, call.Ordinal);
+            _calls.Add(found);
+        }
+        return found;
+    }
+
+    public void AddReach(RecordedCall from, RecordedCall to, Reach reach)
+    {
+        var (source, target) = (For(from), For(to));
+        if (!_connections.TryGetValue((source, target), out var connection))
+            _connections[(source, target)] = connection = new Connection(source, target);
+        foreach (var (unit, channel) in reach.Exact)
+        {
+            connection.Exact.Add((unit, channel));
+            source.OutputLive[unit] = true;
+            target.InputLive[channel] = true;
+        }
+        foreach (var (unit, channels) in reach.Mixed)
+        {
+            if (!connection.Mixed.TryGetValue(unit, out var set)) connection.Mixed[unit] = set = [];
+            set.UnionWith(channels);
+            source.OutputLive[unit] = true;
+            foreach (var channel in channels) target.InputLive[channel] = true;
+        }
+    }
+}

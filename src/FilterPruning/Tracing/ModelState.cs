@@ -1,0 +1,66 @@
+using FilterPruning.Layers;
+
+namespace FilterPruning.Tracing;
+
+/// <summary>
+/// Puts a model into the state that tracing needs (evaluation mode, every weight open to derivatives) and back: training flags, buffers,
+/// <c>requires_grad</c>, grad mode and torch's random state are as they were after <see cref="Dispose"/>.
+/// </summary>
+internal sealed class ModelState : IDisposable
+{
+    private readonly List<(nn.Module Module, bool Training)> _modes;
+    private readonly List<(Tensor Buffer, Tensor Copy)> _buffers;
+    private readonly List<Tensor> _opened = [];
+    private readonly Tensor _random;
+    private readonly bool _gradEnabled;
+
+    public ModelState(nn.Module model)
+    {
+        _gradEnabled = is_grad_enabled();
+        _random = get_rng_state().DetachFromDisposeScope();
+        _modes = Modules(model).Select(module => (module, module.training)).ToList();
+        _buffers = model.named_buffers().Select(pair => pair.Item2).Where(buffer => buffer is not null && !buffer.IsInvalid)
+            .Select(buffer => (buffer, buffer.detach().clone().DetachFromDisposeScope())).ToList();
+        model.eval();
+    }
+
+    /// <summary>Every module once, parents before children, the model itself first.</summary>
+    public static IEnumerable<nn.Module> Modules(nn.Module model)
+    {
+        var seen = new HashSet<nn.Module>(ReferenceEqualityComparer.Instance);
+        var stack = new Stack<nn.Module>([model]);
+        while (stack.TryPop(out var module))
+        {
+            if (!seen.Add(module)) continue;
+            yield return module;
+            foreach (var child in module.children().Reverse()) stack.Push(child);
+        }
+    }
+
+    /// <summary>Lets derivatives reach a frozen tensor until the state is restored.</summary>
+    public void Open(Tensor tensor)
+    {
+        if (tensor.requires_grad || !tensor.is_leaf || !tensor.is_floating_point()) return;
+        tensor.requires_grad = true;
+        _opened.Add(tensor);
+    }
+
+    public void Dispose()
+    {
+        foreach (var tensor in _opened) tensor.requires_grad = false;
+        foreach (var (module, training) in _modes)
+            if (module.training != training) module.train(training);
+        using (no_grad())
+        {
+            foreach (var (buffer, copy) in _buffers)
+            {
+                // copy_ returns the buffer itself.
+                if (!buffer.IsInvalid) buffer.copy_(copy);
+                copy.Dispose();
+            }
+        }
+        set_rng_state(_random);
+        _random.Dispose();
+        set_grad_enabled(_gradEnabled);
+    }
+}

@@ -1,0 +1,188 @@
+using FilterPruning.Graph;
+using FilterPruning.Layers;
+
+namespace FilterPruning.Tracing;
+
+/// <summary>Runs the trials and gathers the evidence from which a <see cref="DependencyGraph"/> is built.</summary>
+internal sealed class Tracer
+{
+    private readonly nn.Module _model;
+    private readonly Func<Tensor?, object?> _forward;
+    private readonly Tensor? _example;
+    private readonly TraceOptions _options;
+    private readonly IReadOnlyList<LayerNode> _nodes;
+    private readonly Evidence _evidence = new();
+    private readonly Dictionary<LayerNode, List<LayerCall>> _shapes = [];
+
+    private Tracer(nn.Module model, Func<Tensor?, object?> forward, Tensor? example, TraceOptions options)
+    {
+        (_model, _forward, _example, _options) = (model, forward, example, options);
+        _nodes = LayerNode.Find(model, new LayerRules(options.Rules));
+        if (_nodes.Count == 0)
+            throw new PruningException($"{model.GetName()} has no layer that can be traced: no convolution, linear layer or norm, and no module with a rule of its own among its registered children.");
+    }
+
+    /// <param name="model">The model; left as found.</param>
+    /// <param name="forward">Runs it; gets the stand-in for the example where there is one.</param>
+    /// <param name="example">The model's input where it is a single tensor.</param>
+    /// <param name="options">Valid options.</param>
+    public static DependencyGraph Trace(nn.Module model, Func<Tensor?, object?> forward, Tensor? example, TraceOptions options)
+    {
+        using var scope = NewDisposeScope();
+        var tracer = new Tracer(model, forward, example, options);
+        using (var state = new ModelState(model))
+        {
+            var weights = tracer.OpenWeights(state);
+            tracer.RunPlain();
+            tracer.RunTrials(weights);
+        }
+        return new GraphBuilder(tracer._nodes, tracer._evidence, tracer._shapes).Build(model, () => forward(example));
+    }
+
+    /// <summary>The unprobed forward gives the order of the layers and the true shapes of their calls.</summary>
+    private void RunPlain()
+    {
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        using var recording = new Recording(_nodes, values: null);
+        Forward(_example);
+        foreach (var call in recording.Calls) _evidence.For(call);
+        KeepShapes(recording);
+    }
+
+    private void RunTrials(IReadOnlyList<Weight> weights)
+    {
+        PruningException? failure = null;
+        using var generator = new Generator((ulong)_options.Seed, CPU);
+        generator.manual_seed(_options.Seed);
+        var codes = new Random(_options.Seed);
+        for (var trial = 0; trial < _options.MaximumTrials; trial++)
+        {
+            try
+            {
+                RunTrial(PortValues.ForTrial(trial, generator), generator, codes, _evidence.Trials == 0 ? weights : []);
+                _evidence.Trials++;
+            }
+            catch (ForwardFailedException error)
+            {
+                // Some code refuses some values; another scale may pass.
+                failure = error;
+                continue;
+            }
+            if (_evidence.Trials >= 2 && !_evidence.Calls.Any(call => call.IsDark)) break;
+        }
+        if (_evidence.Trials == 0) throw failure!;
+    }
+
+    private void RunTrial(PortValues values, Generator generator, Random codes, IReadOnlyList<Weight> weights)
+    {
+        using var scope = NewDisposeScope();
+        set_grad_enabled(true);
+        using var recording = new Recording(_nodes, values);
+        var leaf = _example is { } example && example.is_floating_point() ? example.detach().clone().requires_grad_(true) : null;
+        // The copy, not the leaf: in-place code on a leaf throws.
+        var returned = Forward(leaf?.clone() ?? _example);
+        KeepShapes(recording);
+        var sources = new TrialSources(recording, leaf, weights);
+        foreach (var call in recording.Calls) ProbeInput(call, sources, generator, codes);
+        ProbeReturned(returned, sources, generator);
+    }
+
+    private void ProbeInput(RecordedCall call, TrialSources sources, Generator generator, Random codes)
+    {
+        var evidence = _evidence.For(call);
+        if (call.Port is null || call.Port.numel() == 0 || call.InputShape.Contains(0)) return;
+        evidence.Seen = true;
+        if (call.Input is not { requires_grad: true } input) return;
+        evidence.HasHistory = true;
+        var axis = call.Layer.Rule.InputAxis(call.Layer.Module, input);
+        foreach (var reach in ChannelProbe.Run(input, axis, sources.Before(call), $"'{call.Layer.Name}'", generator, codes))
+        {
+            if (sources.PortOf(reach.Source) is { } port)
+            {
+                _evidence.AddReach(port, call, reach);
+                continue;
+            }
+            var name = sources.OutsideName(reach.Source);
+            foreach (var (_, channel) in reach.Exact) evidence.FromOutside.TryAdd(channel, name);
+        }
+        sources.ThrowIfLayersWereBypassed();
+    }
+
+    private void ProbeReturned(IReadOnlyList<Tensor> returned, TrialSources sources, Generator generator)
+    {
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        var outputs = returned.Where(t => !t.IsInvalid && t.requires_grad && !t.is_leaf && t.is_floating_point() && t.numel() > 0).ToArray();
+        if (outputs.Length == 0) return;
+        var all = sources.All();
+        var cotangents = outputs.Select(t => rand(t.shape, dtype: float32, generator: generator).add_(0.5).to(t.dtype).to(t.device)).ToArray();
+        var gradients = Gradients.Of(outputs, all.Select(s => s.Leaf).ToArray(), cotangents, "the model's returned values");
+        for (var i = 0; i < all.Count; i++)
+        {
+            if (gradients[i] is not { } gradient || gradient.numel() == 0) continue;
+            var reached = all[i].Rows(gradient).ne(0).any(1).cpu().data<bool>().ToArray();
+            if (sources.PortOf(all[i]) is not { } port)
+            {
+                if (reached.Contains(true)) sources.OutsideName(all[i]);
+                continue;
+            }
+            var evidence = _evidence.For(port);
+            for (var channel = 0; channel < reached.Length; channel++)
+            {
+                evidence.OutputReturned[channel] |= reached[channel];
+                evidence.OutputLive[channel] |= reached[channel];
+            }
+        }
+        sources.ThrowIfLayersWereBypassed();
+    }
+
+    /// <summary>Every weight of the model, opened to derivatives: those of layers must be reached by none, the others belong to code without a rule.</summary>
+    private List<Weight> OpenWeights(ModelState state)
+    {
+        var weights = new List<Weight>();
+        var known = new HashSet<IntPtr>();
+        foreach (var node in _nodes)
+        {
+            foreach (var part in node.Rule.Tensors(node.Module))
+                if (part.Role == TensorRole.Weight) Add(part.Tensor, $"{node.Name}.{part.Name}", node);
+            // Whatever else a layer owns is its own business.
+            foreach (var (_, tensor) in node.Module.named_parameters()) known.Add(tensor.Handle);
+        }
+        foreach (var (name, tensor) in _model.named_parameters()) Add(tensor, name, null);
+        return weights;
+
+        void Add(Tensor tensor, string name, LayerNode? owner)
+        {
+            if (!known.Add(tensor.Handle) || !tensor.is_floating_point()) return;
+            state.Open(tensor);
+            if (tensor.requires_grad && tensor.is_leaf) weights.Add(new Weight(tensor, name, owner));
+        }
+    }
+
+    private IReadOnlyList<Tensor> Forward(Tensor? example)
+    {
+        try
+        {
+            return ReturnedTensors.In(_forward(example));
+        }
+        catch (Exception error) when (error is not PruningException)
+        {
+            throw new ForwardFailedException(
+                $"The forward of {_model.GetName()} threw while it was traced: {error.Message} Check that it runs in evaluation mode on the example as given.", error);
+        }
+    }
+
+    // A layer that got nothing in the plain forward (no detections) keeps the shapes of the first trial in which it did.
+    private void KeepShapes(Recording recording)
+    {
+        foreach (var group in recording.Calls.GroupBy(call => call.Layer))
+        {
+            var shapes = group.Where(call => call.OutputShape.Length > 0).Select(call => new LayerCall(call.InputShape, call.OutputShape)).ToList();
+            var empty = shapes.All(call => call.InputShape.Contains(0));
+            if (!_shapes.TryGetValue(group.Key, out var kept) || (kept.All(call => call.InputShape.Contains(0)) && !empty)) _shapes[group.Key] = shapes;
+        }
+    }
+
+    private sealed class ForwardFailedException(string message, Exception inner) : PruningException(message, inner);
+}
