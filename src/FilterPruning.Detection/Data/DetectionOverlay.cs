@@ -83,7 +83,7 @@ public static class DetectionOverlay
         {
             using var inner = NewDisposeScope();
             var mask = Zoom(detection.Masks[i].detach().cpu().to(float32).unsqueeze(0), options.Zoom).ge(options.MaskThreshold).to(uint8).contiguous();
-            canvas.Mask(mask.bytes, (int)Math.Round(options.MaskOpacity * 256), Pack(ColourOf(i)));
+            canvas.Mask(mask.bytes, (int)Math.Round(options.MaskOpacity * 256), Thickness(options.Zoom), Pack(ColourOf(i)));
         }
 
         foreach (var i in shown)
@@ -104,7 +104,7 @@ public static class DetectionOverlay
     private static void DrawBox(OverlayCanvas canvas, ReadOnlySpan<float> box, int zoom, uint colour)
     {
         var (x1, y1, x2, y2) = Pixel(box, zoom);
-        canvas.Frame(x1, y1, x2, y2, Math.Max(1, zoom / 2), colour);
+        canvas.Frame(x1, y1, x2, y2, Thickness(zoom), colour);
     }
 
     /// <summary>Above the box if there is room, else at its top; moved into the picture.</summary>
@@ -139,7 +139,10 @@ public static class DetectionOverlay
         return sheet.EncodePng();
     }
 
-    private static int TextSize(OverlayOptions options, int width) => options.TextSize > 0 ? options.TextSize : Math.Max(1, width / 320);
+    private static int TextSize(OverlayOptions options, int width) => options.TextSize > 0 ? options.TextSize : Math.Max(1, width / 240);
+
+    /// <summary>Pixels across frames and outlines.</summary>
+    private static int Thickness(int zoom) => (zoom + 1) / 2;
 
     private static (int X1, int Y1, int X2, int Y2) Pixel(ReadOnlySpan<float> box, int zoom)
     {

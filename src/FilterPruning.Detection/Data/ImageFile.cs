@@ -35,6 +35,8 @@ public static class ImageFile
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
+            if (File.Exists(partial))
+                File.Delete(partial);
             throw new ImageException($"The image cannot be written to '{path}': {error.Message} Choose a folder that exists and may be written to.", error);
         }
     }

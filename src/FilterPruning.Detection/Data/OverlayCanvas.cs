@@ -55,8 +55,8 @@ internal sealed class OverlayCanvas : IDisposable
         Fill(x2 - thickness, y1, x2, y2, colour);
     }
 
-    /// <summary>Colours a mask of this canvas's size with an opacity of 0 … 256, and its border pixels fully.</summary>
-    public void Mask(ReadOnlySpan<byte> mask, int opacity, uint colour)
+    /// <summary>Colours a mask of this canvas's size (0 or 1) with an opacity of 0 … 256, and fully where it is nearer than <paramref name="outline"/> pixels to its edge.</summary>
+    public void Mask(ReadOnlySpan<byte> mask, int opacity, int outline, uint colour)
     {
         var pixels = Pixels;
         for (var y = 0; y < Height; y++)
@@ -66,7 +66,8 @@ internal sealed class OverlayCanvas : IDisposable
                 var i = (y * Width) + x;
                 if (mask[i] == 0)
                     continue;
-                var within = x > 0 && y > 0 && x < Width - 1 && y < Height - 1 && (mask[i - 1] & mask[i + 1] & mask[i - Width] & mask[i + Width]) != 0;
+                var within = x >= outline && y >= outline && x < Width - outline && y < Height - outline
+                    && (mask[i - outline] & mask[i + outline] & mask[i - (outline * Width)] & mask[i + (outline * Width)]) != 0;
                 pixels[i] = within ? Mix(pixels[i], colour, opacity) : colour;
             }
         }

@@ -15,7 +15,7 @@ public sealed record OverlayOptions
     /// <summary>Pixels of the picture for a pixel of the image, along each side, 1 … 16: small images need room for labels. Default 1.</summary>
     public int Zoom { get; init; } = 1;
 
-    /// <summary>Pixels for a dot of the built-in font, 1 … 16; 0 takes one for every 320 pixels of the picture's width, at least one. Default 0.</summary>
+    /// <summary>Pixels for a dot of the built-in font, 1 … 16; 0 takes one for every 240 pixels of the picture's width, at least one. Default 0.</summary>
     public int TextSize { get; init; }
 
     /// <summary>Whether class name and score are written at each box. Default true.</summary>

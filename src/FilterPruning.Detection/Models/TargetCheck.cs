@@ -32,6 +32,10 @@ internal static class TargetCheck
         if (count == 0)
             return null;
 
+        // TorchSharp's accessor cannot read a tensor without elements.
+        if (count == 0)
+            return null;
+
         using var scope = NewDisposeScope();
         var corners = boxes.cpu().data<float>().ToArray();
         for (var b = 0; b < corners.Length; b += 4)

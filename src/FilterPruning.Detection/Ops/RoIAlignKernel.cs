@@ -57,77 +57,17 @@ internal static unsafe class RoIAlignKernel
         var map = plan.Maps[item.Group.Level];
         var plane = map.Height * map.Width;
         var imageFeatures = features + (long)item.Group.Image * map.Channels * plane;
-        var end = features + (long)map.Images * map.Channels * plane;
-        var buffer = ArrayPool<float>.Shared.Rent(map.Width + Vector256<float>.Count);
-        fixed (float* line = buffer, weights = plan.Weight)
-        fixed (int* index = plan.Index)
+        var gather = new RoIGather(plan, map);
+        for (var m = item.FirstRoi; m < item.EndRoi; m++)
         {
-            for (var m = item.FirstRoi; m < item.EndRoi; m++)
+            var k = item.Group.Members[m];
+            gather.SetColumns(k);
+            for (var bin = 0; bin < plan.Sampling.OutputHeight; bin += RoIGather.Lanes)
             {
-                var k = item.Group.Members[m];
+                gather.SetRows(k, bin);
                 for (var c = item.FirstChannel; c < item.EndChannel; c++)
-                {
-                    PoolPlane(
-                        plan, k, imageFeatures + (long)c * plane, end, map.Width, index, weights, line,
-                        output + ((long)k * map.Channels + c) * plan.Sampling.Bins);
-                }
+                    gather.Pool(imageFeatures + (long)c * plane, output + ((long)k * map.Channels + c) * plan.Sampling.Bins);
             }
-        }
-
-        ArrayPool<float>.Shared.Return(buffer);
-    }
-
-    private static void PoolPlane(RoIPlan plan, int k, float* plane, float* end, int width, int* index, float* weights, float* line, float* output)
-    {
-        var (oh, ow) = (plan.Sampling.OutputHeight, plan.Sampling.OutputWidth);
-        var roi = plan.Rois[k];
-        var rows = plan.RowStart.AsSpan(k * (oh + 1), oh + 1);
-        var columns = plan.ColumnStart.AsSpan(k * (ow + 1), ow + 1);
-        for (var ph = 0; ph < oh; ph++)
-        {
-            SumRows(plane + roi.FirstColumn, end, width, roi.Columns, index, weights, rows[ph], rows[ph + 1], line);
-            for (var pw = 0; pw < ow; pw++)
-            {
-                var sum = 0f;
-                for (var e = columns[pw]; e < columns[pw + 1]; e++)
-                    sum += weights[e] * line[index[e]];
-                *output++ = sum;
-            }
-        }
-    }
-
-    // line[x] = Σ weight · plane[row, x] for x < count. Whole vectors are read (and thrown away) beyond the count where memory allows.
-    private static void SumRows(float* plane, float* end, int width, int count, int* index, float* weights, int from, int to, float* line)
-    {
-        var lanes = Vector256<float>.Count;
-        var x = 0;
-        for (; x < count; x += lanes)
-        {
-            var sum = Vector256<float>.Zero;
-            for (var e = from; e < to; e++)
-            {
-                var cells = plane + (long)index[e] * width + x;
-                if (cells + lanes > end)
-                {
-                    SumRowsSlowly(plane, width, x, count, index, weights, from, to, line);
-                    return;
-                }
-
-                sum = Vector256.MultiplyAddEstimate(Vector256.Create(weights[e]), Vector256.Load(cells), sum);
-            }
-
-            sum.Store(line + x);
-        }
-    }
-
-    private static void SumRowsSlowly(float* plane, int width, int x, int count, int* index, float* weights, int from, int to, float* line)
-    {
-        for (; x < count; x++)
-        {
-            var sum = 0f;
-            for (var e = from; e < to; e++)
-                sum = float.MultiplyAddEstimate(weights[e], plane[(long)index[e] * width + x], sum);
-            line[x] = sum;
         }
     }
 

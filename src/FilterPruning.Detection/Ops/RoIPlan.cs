@@ -40,6 +40,7 @@ internal sealed class RoIPlan
         Weight = [.. _weight];
         _index.Clear();
         _weight.Clear();
+        MostColumnEntries = Enumerable.Range(0, Count).Max(k => (int?)(ColumnEnd(k) - ColumnStart[k * (sampling.OutputWidth + 1)])) ?? 0;
         Groups = [.. Enumerable.Range(0, Count).GroupBy(k => (Rois[k].Level, Rois[k].Image)).Select(group => new RoIGroup(group.Key.Level, group.Key.Image, [.. group]))];
     }
 
@@ -62,8 +63,13 @@ internal sealed class RoIPlan
 
     public float[] Weight { get; }
 
+    /// <summary>The largest number of column entries of any RoI.</summary>
+    public int MostColumnEntries { get; }
+
     /// <summary>The RoIs by feature map and image, in ascending order within a group.</summary>
     public RoIGroup[] Groups { get; }
+
+    private int ColumnEnd(int k) => ColumnStart[k * (Sampling.OutputWidth + 1) + Sampling.OutputWidth];
 
     private Roi Describe(int k, ReadOnlySpan<float> roi, int level)
     {

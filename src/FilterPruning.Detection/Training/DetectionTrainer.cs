@@ -14,7 +14,7 @@ namespace FilterPruning.Detection.Training;
 public sealed class DetectionTrainer
 {
     private readonly nn.Module _model;
-    private readonly Func<IReadOnlyList<Tensor>, IReadOnlyList<Target>, LossDict> _losses;
+    private readonly Func<IReadOnlyList<Tensor>, IReadOnlyList<Target>, Generator, LossDict> _losses;
     private readonly SampleSource _source;
     private readonly TrainingOptions _options;
     private readonly ILogger _logger;
@@ -33,12 +33,12 @@ public sealed class DetectionTrainer
 
     /// <summary>Prepares the training of any module by the losses it gives.</summary>
     /// <param name="model">Whose parameters are trained; changed in place by <see cref="Train"/>.</param>
-    /// <param name="losses">The losses on images (float32 <c>[3, H, W]</c>) and targets, on the model's device. What it draws at random comes from torch's default generator, which is seeded anew before each call.</param>
+    /// <param name="losses">The losses on images (float32 <c>[3, H, W]</c>) and targets, on the model's device. What it draws at random must come from the given generator or from torch's default one: both are seeded anew before each call.</param>
     /// <param name="data">The images; loaded on a background thread, one at a time.</param>
     /// <param name="options">How to train.</param>
     /// <param name="logger">Told about start, resume, checkpoints and the end; null for none.</param>
     /// <exception cref="ArgumentException">The options are out of range, or the data set is empty.</exception>
-    public DetectionTrainer(nn.Module model, Func<IReadOnlyList<Tensor>, IReadOnlyList<Target>, LossDict> losses, IDetectionDataset data, TrainingOptions options, ILogger? logger = null)
+    public DetectionTrainer(nn.Module model, Func<IReadOnlyList<Tensor>, IReadOnlyList<Target>, Generator, LossDict> losses, IDetectionDataset data, TrainingOptions options, ILogger? logger = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(losses);
@@ -110,9 +110,11 @@ public sealed class DetectionTrainer
         using SampleBatch batch = queue.Take();
         double rate = LearningRate.At(_options, iteration, _total, _source.BatchesPerEpoch);
         // What samplers inside the model draw must not depend on what ran before, or a resumed run would differ.
-        random.manual_seed(SampleSource.Mix(_options.Seed, iteration));
+        long seed = _source.SamplingSeed(iteration);
+        random.manual_seed(seed);
+        state.Generator.manual_seed(seed);
         (IReadOnlyList<Tensor> images, IReadOnlyList<Target> targets) = batch.To(state.Device);
-        LossDict losses = _losses(images, targets);
+        LossDict losses = _losses(images, targets, state.Generator);
         LossValues values = ReadLosses(losses);
         if (!float.IsFinite(values.Total))
             throw Diverged(state, iteration, rate, $"the losses are {values}");

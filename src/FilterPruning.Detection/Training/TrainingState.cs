@@ -19,6 +19,9 @@ internal sealed class TrainingState : IDisposable
     /// <summary>Where the model is.</summary>
     public Device Device { get; }
 
+    /// <summary>What samplers draw from; seeded anew for each iteration, so it is no state to keep.</summary>
+    public Generator Generator { get; } = new();
+
     /// <summary>The optimizer.</summary>
     public SgdOptimizer Optimizer { get; }
 
@@ -35,6 +38,7 @@ internal sealed class TrainingState : IDisposable
     /// <summary>Disposes momentum and average.</summary>
     public void Dispose()
     {
+        Generator.Dispose();
         Optimizer.Dispose();
         Average?.Dispose();
     }

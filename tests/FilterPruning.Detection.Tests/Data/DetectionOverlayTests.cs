@@ -1,4 +1,5 @@
 using FilterPruning.Detection.Data;
+using Detected = FilterPruning.Detection.Models.Detection;
 
 namespace FilterPruning.Detection.Tests.Data;
 
@@ -34,7 +35,7 @@ public class DetectionOverlayTests
     {
         using var scope = NewDisposeScope();
         Assert.Equal(Second, At(ImageFile.Decode(DetectionOverlay.Draw(Grey(40, 60), One(label: 2, score: 0.9f), Names, Plain)), 8, 10));
-        var two = new Models.Detection(tensor(new float[,] { { 0, 0, 5, 5 }, { 10, 8, 30, 28 } }), tensor(new long[] { 1, 1 }), tensor(new[] { 0.9f, 0.8f }), zeros(2, 1, 40, 60));
+        var two = new Detected(tensor(new float[,] { { 0, 0, 5, 5 }, { 10, 8, 30, 28 } }), tensor(new long[] { 1, 1 }), tensor(new[] { 0.9f, 0.8f }), zeros(2, 1, 40, 60));
         Assert.Equal(Second, At(ImageFile.Decode(DetectionOverlay.Draw(Grey(40, 60), two, ["person"], Plain)), 8, 10));
         Assert.Equal(First, At(ImageFile.Decode(DetectionOverlay.Draw(Grey(40, 60), two, Names, Plain)), 8, 10));
     }
@@ -102,7 +103,7 @@ public class DetectionOverlayTests
     public void Odd_boxes_and_labels_do_no_harm()
     {
         using var scope = NewDisposeScope();
-        var odd = new Models.Detection(
+        var odd = new Detected(
             tensor(new float[,] { { -50, -50, 500, 500 }, { 30, 20, 10, 5 }, { float.NaN, float.PositiveInfinity, float.NegativeInfinity, 1e30f } }),
             tensor(new long[] { 99, 1, 0 }), tensor(new[] { 1f, 0.9f, 0.8f }), zeros(3, 1, 40, 60));
         Assert.Equal([3, 40, 60], ImageFile.Decode(DetectionOverlay.Draw(Grey(40, 60), odd, ["größe"])).shape);
@@ -112,7 +113,7 @@ public class DetectionOverlayTests
     public void Without_detections_the_image_stays_as_it_is()
     {
         using var scope = NewDisposeScope();
-        var nothing = new Models.Detection(zeros(0, 4), zeros([0], int64), zeros(0), zeros(0, 1, 40, 60));
+        var nothing = new Detected(zeros(0, 4), zeros([0], int64), zeros(0), zeros(0, 1, 40, 60));
         Assert.Equal(0, (ImageFile.Decode(DetectionOverlay.Draw(Grey(40, 60), nothing, Names)) - (128 / 255f)).abs().max().item<float>(), 1e-6);
     }
 
@@ -138,12 +139,12 @@ public class DetectionOverlayTests
 
     private static Tensor Grey(int height, int width) => full([3, height, width], 128 / 255f);
 
-    private static Models.Detection One(long label, float score, int width = 60)
+    private static Detected One(long label, float score, int width = 60)
     {
         var masks = zeros(1, 1, 40, width);
         using (var inside = masks.narrow(2, 12, 12).narrow(3, 14, 12))
             inside.fill_(0.9f);
-        return new Models.Detection(tensor(new float[,] { { 10, 8, 30, 28 } }), tensor(new[] { label }), tensor(new[] { score }), masks);
+        return new Detected(tensor(new float[,] { { 10, 8, 30, 28 } }), tensor(new[] { label }), tensor(new[] { score }), masks);
     }
 
     private static int Mixed(int under, int over) => under + ((((over - under) * 115) + 128) >> 8);

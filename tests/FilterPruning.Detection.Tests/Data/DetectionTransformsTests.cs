@@ -1,4 +1,5 @@
 using FilterPruning.Detection.Data;
+using FilterPruning.Detection.Models;
 
 namespace FilterPruning.Detection.Tests.Data;
 
@@ -83,7 +84,7 @@ public class DetectionTransformsTests
         using var masks = zeros([2, 8, 8], uint8);
         masks[0, 0, 0] = 1;
         masks[1] = 1;
-        using var sample = new DetectionSample(1, zeros(3, 8, 8), new Models.Target(tensor(new float[,] { { 0, 0, 1, 1 }, { 0, 0, 8, 8 } }), tensor(new long[] { 1, 2 }), masks));
+        using var sample = new DetectionSample(1, zeros(3, 8, 8), new Target(tensor(new float[,] { { 0, 0, 1, 1 }, { 0, 0, 8, 8 } }), tensor(new long[] { 1, 2 }), masks));
         using var scaled = DetectionTransforms.Scale(sample, 0.25);
         Assert.Equal([2L], scaled.Target.Labels.data<long>().ToArray());
         Assert.Equal([1, 2, 2], scaled.Target.Masks.shape);
@@ -139,7 +140,7 @@ public class DetectionTransformsTests
         var masks = zeros([1, 67, 71], uint8);
         using (var inside = masks.narrow(1, y, height).narrow(2, x, width))
             inside.fill_(1);
-        return new DetectionSample(1, zeros(3, 67, 71), new Models.Target(tensor(new float[,] { { x, y, x + width, y + height } }), tensor(new long[] { 1 }), masks));
+        return new DetectionSample(1, zeros(3, 67, 71), new Target(tensor(new float[,] { { x, y, x + width, y + height } }), tensor(new long[] { 1 }), masks));
     }
 
     private static float[] BoxesOf(DetectionSample sample)

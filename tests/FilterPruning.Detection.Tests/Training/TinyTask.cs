@@ -34,15 +34,15 @@ internal sealed class TinyModel : nn.Module
 
     public int Calls { get; private set; }
 
-    public LossDict Losses(IReadOnlyList<Tensor> images, IReadOnlyList<Target> targets)
+    public LossDict Losses(IReadOnlyList<Tensor> images, IReadOnlyList<Target> targets, Generator generator)
     {
         using var scope = NewDisposeScope();
         var x = stack(images.ToArray());
         var y = stack(targets.Select(t => t.Boxes.sum([0L]) / 16).ToArray());
         var h = nn.functional.relu(bn1.call(conv1.call(x)));
         h = conv2.call(h).mean([2, 3]);
-        // A drawn subset of the features, as samplers draw proposals.
-        h = h * rand_like(h).gt(0.3).to(float32);
+        // Drawn subsets of the features, as samplers draw proposals and dropout draws channels.
+        h = h * rand(h.shape, generator: generator).gt(0.2).to(float32) * rand_like(h).gt(0.2).to(float32);
         var o = fc.call(h);
         if (Calls++ % 2 == 0)
             o = o + sometimes.call(h);
