@@ -23,7 +23,12 @@ internal static class DataFolders
     /// ShapeScenes by name; a Penn-Fudan folder split into 120 images for training and the rest for testing by a seeded permutation; any other
     /// folder as COCO format, whole.
     /// </summary>
-    public static IDetectionDataset Open(string data, DataPart part, int? images, int seed)
+    /// <param name="data">The name or the folder.</param>
+    /// <param name="part">What the images are wanted for.</param>
+    /// <param name="images">Use only the first ones; null for all.</param>
+    /// <param name="seed">Of the split or the scenes.</param>
+    /// <param name="classes">Classes of the model they are for, the background included: a model with more classes than the folder has (torchvision's 91) keeps the file's category ids as labels.</param>
+    public static IDetectionDataset Open(string data, DataPart part, int? images, int seed, int? classes = null)
     {
         if (images is < 1)
             throw new ArgumentException($"--images is {images}; give at least 1.");
@@ -31,7 +36,7 @@ internal static class DataFolders
             return ShapeScenes.Create(images ?? DefaultScenes, seed + ((int)part * SeedDistance));
         if (!Directory.Exists(data))
             throw new ArgumentException($"There is no folder '{data}'. Give '{DataSource.ShapeScenesName}', a Penn-Fudan folder (PNGImages, PedMasks), or a folder in COCO format.");
-        var dataset = IsPennFudan(data) ? PennFudanPart(data, part, seed) : CocoDataset.OpenFolder(data);
+        var dataset = IsPennFudan(data) ? PennFudanPart(data, part, seed) : OpenCoco(data, classes);
         return images is { } count ? dataset.Take(count) : dataset;
     }
 
@@ -49,6 +54,12 @@ internal static class DataFolders
         var folder = ImageFolder.Open(data);
         folder = folder.Choose(Math.Min(count, folder.Count), seed);
         return [.. Enumerable.Range(0, folder.Count).Select(folder.Load)];
+    }
+
+    private static CocoDataset OpenCoco(string folder, int? classes)
+    {
+        var dataset = CocoDataset.OpenFolder(folder);
+        return classes is null || dataset.ClassNames.Count + 1 >= classes ? dataset : CocoDataset.OpenFolder(folder, new CocoDatasetOptions { KeepCategoryIds = true });
     }
 
     private static bool IsPennFudan(string folder) => Directory.Exists(Path.Combine(folder, "PedMasks"));

@@ -30,9 +30,12 @@ internal sealed class DataSource
         command.Options.Add(_seed);
     }
 
+    public int? Images(ParseResult parsed) => parsed.GetValue(_images);
+
     public int Seed(ParseResult parsed) => parsed.GetValue(_seed);
 
     public bool IsShapeScenes(ParseResult parsed) => parsed.GetValue(_data) == ShapeScenesName;
 
-    public IDetectionDataset Open(ParseResult parsed) => DataFolders.Open(parsed.GetValue(_data)!, _part, parsed.GetValue(_images), parsed.GetValue(_seed));
+    public IDetectionDataset Open(ParseResult parsed, int? classes = null) =>
+        DataFolders.Open(parsed.GetValue(_data)!, _part, parsed.GetValue(_images), parsed.GetValue(_seed), classes);
 }

@@ -24,7 +24,7 @@ internal static class EvalCommand
         {
             var (detector, _) = model.Load(parsed);
             using var owned = detector;
-            var dataset = data.Open(parsed);
+            var dataset = data.Open(parsed, detector.NumClasses);
             var result = Output.WithProgress($"Evaluating {dataset.Name}", report =>
                 DetectionEvaluator.Evaluate(detector, dataset, null, new Immediate<EvaluationProgress>(p => report((double)p.Done / p.Total, $"{p.Done} of {p.Total} images")), cancellation));
             if (parsed.GetValue(json))

@@ -18,7 +18,6 @@ internal static class DemoRun
     {
         var clock = Stopwatch.StartNew();
         var options = new PruningOptions { Ratio = ratio };
-        options.Validate();
         var test = DataFolders.Open(DataSource.ShapeScenesName, DataPart.Test, images, seed: 0);
         var (dense, description) = DetectorFile.Load(checkpoint);
         var (raw, _) = DetectorFile.Load(checkpoint);
