@@ -20,6 +20,10 @@ internal static class InstanceConverter
                 + $"[{Shape(detection.Masks)}]; [N, 4], [N], [N] and [N, 1, {height}, {width}] are needed. Masks must be pasted into the image's size.");
         }
 
+        // TorchSharp's accessor cannot read a tensor without elements.
+        if (count == 0)
+            return [];
+
         var boxes = detection.Boxes.to(ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
         var labels = detection.Labels.to(ScalarType.Int64).cpu().contiguous().data<long>().ToArray();
         var scores = detection.Scores.to(ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
@@ -46,10 +50,12 @@ internal static class InstanceConverter
     public static IEnumerable<GroundTruthInstance> FromSample(DetectionSample sample)
     {
         using var scope = NewDisposeScope();
-        var boxes = sample.Target.Boxes.to(ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
-        var labels = sample.Target.Labels.cpu().contiguous().data<long>().ToArray();
+        var count = (int)sample.Target.Boxes.shape[0];
+        // TorchSharp's accessor cannot read a tensor without elements.
+        double[] boxes = count == 0 ? [] : sample.Target.Boxes.to(ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
+        long[] labels = count == 0 ? [] : sample.Target.Labels.cpu().contiguous().data<long>().ToArray();
         var instances = new List<GroundTruthInstance>();
-        for (var i = 0; i < labels.Length; i++)
+        for (var i = 0; i < count; i++)
         {
             var (x, y) = (boxes[4 * i], boxes[4 * i + 1]);
             using var pixels = sample.Target.Masks[i]; // [H, W]

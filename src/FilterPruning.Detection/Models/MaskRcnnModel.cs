@@ -83,7 +83,7 @@ public sealed class MaskRcnnModel : nn.Module
         using var scope = NewDisposeScope();
         var (batch, features, prediction, proposals) = Propose(images, DrawMinSizes(images.Count, generator), training: true);
         var resized = targets.Select((target, i) => GeneralizedRcnnTransform.ResizeTarget(target, Size(images[i]), batch.Sizes[i])).ToArray();
-        var (objectness, rpnBoxRegression) = rpn.Losses(prediction, [.. resized.Select(target => target.Boxes)], generator);
+        var (objectness, rpnBoxRegression) = rpn.Losses(prediction, features, [.. resized.Select(target => target.Boxes)], generator);
         var (classifier, boxRegression, mask) = roi_heads.Losses(features, proposals, batch.Sizes, resized, generator);
         return new LossDict(
             classifier.MoveToOuterDisposeScope(),

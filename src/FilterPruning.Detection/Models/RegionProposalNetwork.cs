@@ -10,6 +10,9 @@ internal sealed class RegionProposalNetwork : nn.Module
 {
     private const double SmallestSide = 1e-3;
 
+    // Samples of more than one anchor in this many go through the whole map, fewer through their own surroundings.
+    private const int DenseShare = 12;
+
     private readonly RpnHead head;
     private readonly AnchorGenerator _anchors;
     private readonly BoxCoder _coder = new(1, 1, 1, 1);
@@ -72,29 +75,39 @@ internal sealed class RegionProposalNetwork : nn.Module
 
     /// <summary>The two losses over a random sample of anchors; scalars, moved to the caller's scope.</summary>
     /// <param name="prediction">What <see cref="Predict"/> gave.</param>
+    /// <param name="features">The pyramid it was made from.</param>
     /// <param name="boxes">The objects' boxes of each image, <c>[G, 4]</c>, at the resized image's scale.</param>
     /// <param name="generator">Draws the sample.</param>
-    public (Tensor Objectness, Tensor BoxRegression) Losses(RpnPrediction prediction, IReadOnlyList<Tensor> boxes, Generator generator)
+    public (Tensor Objectness, Tensor BoxRegression) Losses(RpnPrediction prediction, Tensor[] features, IReadOnlyList<Tensor> boxes, Generator generator)
     {
         using var scope = NewDisposeScope();
-        var logits = new List<Tensor>();
-        var labels = new List<Tensor>();
-        var offsets = new List<Tensor>();
+        var positives = new List<Tensor>();
+        var negatives = new List<Tensor>();
         var offsetTargets = new List<Tensor>();
         for (var i = 0; i < boxes.Count; i++)
         {
             var matches = Match(boxes[i], prediction.Anchors);
             var (positive, negative) = Sampling.Draw(_sampler, matches, generator);
-            logits.Add(prediction.Objectness[i].index_select(0, cat([positive, negative])));
-            labels.Add(cat([ones(positive.shape[0], device: positive.device), zeros(negative.shape[0], device: positive.device)]));
-            offsets.Add(prediction.Deltas[i].index_select(0, positive));
-            offsetTargets.Add(_coder.EncodeSingle(boxes[i].index_select(0, matches.index_select(0, positive)), prediction.Anchors.index_select(0, positive)));
+            positives.Add(positive);
+            negatives.Add(negative);
+            offsetTargets.Add(positive.shape[0] == 0
+                ? zeros(0, 4, device: positive.device)
+                : _coder.EncodeSingle(boxes[i].index_select(0, matches.index_select(0, positive)), prediction.Anchors.index_select(0, positive)));
         }
 
-        var label = cat(labels);
-        var objectnessLoss = nn.functional.binary_cross_entropy_with_logits(cat(logits), label);
-        var boxLoss = BoxLosses.SmoothL1Sum(cat(offsets), cat(offsetTargets)) / label.shape[0];
+        var sampled = cat([.. positives, .. negatives]);
+        var images = cat([.. positives.Select(Numbers), .. negatives.Select(Numbers)]);
+        var foreground = positives.Sum(positive => positive.shape[0]);
+        var (logits, deltas) = sampled.shape[0] < prediction.Objectness.NumberOfElements / DenseShare
+            ? head.At(features, images, sampled)
+            : (prediction.Objectness.index(images, sampled), prediction.Deltas.index(images, sampled));
+
+        var labels = (arange(sampled.shape[0], device: sampled.device).lt(foreground)).to(float32);
+        var objectnessLoss = nn.functional.binary_cross_entropy_with_logits(logits, labels);
+        var boxLoss = BoxLosses.SmoothL1Sum(deltas.narrow(0, 0, foreground), cat(offsetTargets)) / sampled.shape[0];
         return (objectnessLoss.MoveToOuterDisposeScope(), boxLoss.MoveToOuterDisposeScope());
+
+        static Tensor Numbers(Tensor indices, int image) => full_like(indices, image);
     }
 
     // [N, A·C, H, W] → [N, H·W·A, C], the order of the anchors

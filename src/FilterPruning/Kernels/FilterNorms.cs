@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using FilterPruning.Storage;
 
 namespace FilterPruning.Kernels;
@@ -54,6 +55,7 @@ public static class FilterNorms
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe void AddBlocks(float* row, long inner, Span<double> sums, bool squares)
     {
         for (var f = 0; f < sums.Length; f++)
@@ -61,6 +63,7 @@ public static class FilterNorms
     }
 
     // One number of each filter: lanes are filters. The rest that fills no vector goes one by one.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe void AddRow(float* row, Span<double> sums, bool squares)
     {
         var lanes = Vector<float>.Count;

@@ -18,7 +18,7 @@ public class SampleOrderTests
     public void It_stays_what_it_is()
     {
         // Golden: interrupted runs of older versions must go on alike.
-        Assert.Equal("?", string.Join(" ",  new SampleOrder(10, seed: 1).Epoch(0)));
+        Assert.Equal("5 0 2 3 8 4 6 7 9 1", string.Join(" ", new SampleOrder(10, seed: 1).Epoch(0)));
     }
 
     [Theory]

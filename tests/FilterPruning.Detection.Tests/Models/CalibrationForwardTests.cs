@@ -1,6 +1,6 @@
 using FilterPruning.Detection.Models;
 
-namespace FilterPruning.Detection.Tests.Models;
+namespace FilterPruning.Detection.Tests.ModelTests;
 
 public class CalibrationForwardTests
 {

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using FilterPruning.Detection.Models;
 
-namespace FilterPruning.Detection.Tests.Models;
+namespace FilterPruning.Detection.Tests.ModelTests;
 
 /// <summary>One file of tests/fixtures/parity: torchvision's numbers of one case.</summary>
 internal sealed record ParityFixture

@@ -1,7 +1,7 @@
 using System.Text;
 using FilterPruning.Detection.Models;
 
-namespace FilterPruning.Detection.Tests.Models;
+namespace FilterPruning.Detection.Tests.ModelTests;
 
 /// <summary>The weights, images and masks of the parity fixtures, by the formula of tests/fixtures/parity/make_parity.py; bit for bit the same float32 numbers.</summary>
 internal static class ParityFormula

@@ -1,6 +1,6 @@
 using FilterPruning.Detection.Models;
 
-namespace FilterPruning.Detection.Tests.Models;
+namespace FilterPruning.Detection.Tests.ModelTests;
 
 /// <summary>Every stage against torchvision 0.14.1; see tests/fixtures/parity/make_parity.py.</summary>
 public class ParityTests

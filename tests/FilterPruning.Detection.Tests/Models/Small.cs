@@ -1,6 +1,6 @@
 using FilterPruning.Detection.Models;
 
-namespace FilterPruning.Detection.Tests.Models;
+namespace FilterPruning.Detection.Tests.ModelTests;
 
 /// <summary>A model and images small enough for many tests.</summary>
 internal static class Small

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using FilterPruning.Detection.Models;
 
-namespace FilterPruning.Detection.Tests.Models;
+namespace FilterPruning.Detection.Tests.ModelTests;
 
 public class StateDictTests
 {
