@@ -30,13 +30,10 @@ internal sealed class Tracer
     {
         using var scope = NewDisposeScope();
         var tracer = new Tracer(model, forward, example, options);
-        using (var state = new ModelState(model))
-        {
-            var weights = tracer.OpenWeights(state);
-            tracer.RunPlain();
-            tracer.RunTrials(weights);
-        }
-        return new GraphBuilder(tracer._nodes, tracer._evidence, tracer._shapes).Build(model, () => forward(example));
+        using var state = new ModelState(model);
+        tracer.RunPlain();
+        tracer.RunTrials(tracer.OpenWeights(state));
+        return new GraphBuilder(tracer._nodes, tracer._evidence, tracer._shapes).Build(model, () => forward(example), tracer.Rehearse);
     }
 
     /// <summary>The unprobed forward gives the order of the layers and the true shapes of their calls.</summary>
@@ -50,6 +47,14 @@ internal sealed class Tracer
         KeepShapes(recording);
     }
 
+    private IReadOnlyDictionary<int, string> Rehearse(IReadOnlyList<TracedLayer> layers, IReadOnlyList<ChannelGroup> groups)
+    {
+        return Rehearsal.FixedGroups(_nodes, layers, groups, Run, _options.Seed);
+
+        // All it may return is looked at: a lazy result does its work only then.
+        void Run() => ReturnedTensors.In(_forward(_example));
+    }
+
     private void RunTrials(IReadOnlyList<Weight> weights)
     {
         PruningException? failure = null;
@@ -60,7 +65,7 @@ internal sealed class Tracer
         {
             try
             {
-                RunTrial(PortValues.ForTrial(trial, generator), generator, codes, _evidence.Trials == 0 ? weights : []);
+                RunTrial(PortValues.ForTrial(trial, generator), generator, codes, weights);
                 _evidence.Trials++;
             }
             catch (ForwardFailedException error)
@@ -154,9 +159,7 @@ internal sealed class Tracer
 
         void Add(Tensor tensor, string name, LayerNode? owner)
         {
-            if (!known.Add(tensor.Handle) || !tensor.is_floating_point()) return;
-            state.Open(tensor);
-            if (tensor.requires_grad && tensor.is_leaf) weights.Add(new Weight(tensor, name, owner));
+            if (known.Add(tensor.Handle) && state.Open(tensor)) weights.Add(new Weight(tensor, name, owner));
         }
     }
 
