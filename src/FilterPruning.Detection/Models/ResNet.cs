@@ -51,9 +51,10 @@ internal sealed class ResNet : nn.Module<Tensor, Tensor[]>
     public override Tensor[] forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        // The stem runs with channels innermost in memory: libtorch's max pooling on the CPU is twenty times faster that way.
-        var x = input.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
-        x = bn1.call(conv1.call(x)).relu_(); // [N, 64, H/2, W/2]
+        var x = bn1.call(conv1.call(input)).relu_(); // [N, 64, H/2, W/2]
+
+        // libtorch's max pooling on the CPU is twenty times faster where channels lie innermost; the two copies cost a fraction of that.
+        x = x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
         x = maxpool.call(x).contiguous(); // [N, 64, H/4, W/4]
         var c2 = layer1.call(x);
         var c3 = layer2.call(c2);

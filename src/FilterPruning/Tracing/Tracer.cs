@@ -31,8 +31,15 @@ internal sealed class Tracer
         using var scope = NewDisposeScope();
         var tracer = new Tracer(model, forward, example, options);
         using var state = new ModelState(model);
-        tracer.RunPlain();
-        tracer.RunTrials(tracer.OpenWeights(state));
+        try
+        {
+            tracer.RunPlain();
+            tracer.RunTrials(tracer.OpenWeights(state));
+        }
+        catch (ForwardFailedException error)
+        {
+            throw new PruningException(error.Message, error.InnerException!);
+        }
         return new GraphBuilder(tracer._nodes, tracer._evidence, tracer._shapes).Build(model, () => forward(example), tracer.Rehearse);
     }
 
@@ -57,7 +64,7 @@ internal sealed class Tracer
 
     private void RunTrials(IReadOnlyList<Weight> weights)
     {
-        PruningException? failure = null;
+        ForwardFailedException? failure = null;
         using var generator = new Generator((ulong)_options.Seed, CPU);
         generator.manual_seed(_options.Seed);
         var codes = new Random(_options.Seed);
@@ -172,7 +179,7 @@ internal sealed class Tracer
         catch (Exception error) when (error is not PruningException)
         {
             throw new ForwardFailedException(
-                $"The forward of {_model.GetName()} threw while it was traced: {error.Message} Check that it runs in evaluation mode on the example as given.", error);
+                $"The forward of {_model.GetName()} threw while it was traced ({error.Message}). Check that it runs in evaluation mode on the example as given.", error);
         }
     }
 
@@ -187,5 +194,5 @@ internal sealed class Tracer
         }
     }
 
-    private sealed class ForwardFailedException(string message, Exception inner) : PruningException(message, inner);
+    private sealed class ForwardFailedException(string message, Exception inner) : Exception(message, inner);
 }
