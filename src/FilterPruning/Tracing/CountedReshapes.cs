@@ -33,6 +33,8 @@ internal sealed class CountedReshapes
 
     private void Examine(Connection connection)
     {
+        // Channels that stayed dark (and are pinned for it) would look like gaps.
+        if (connection.To.InputLive.Contains(false)) return;
         var outputs = new Dictionary<int, int>();
         // Sums over channels tie all they add; what is left to say about them is the rehearsal's.
         foreach (var (output, input) in connection.Exact)

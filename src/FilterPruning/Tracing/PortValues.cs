@@ -2,7 +2,7 @@ namespace FilterPruning.Tracing;
 
 /// <summary>
 /// Makes ports: leaves filled with normal values, wide and mostly positive, so that ReLUs stay open and scores pass their thresholds. Trials
-/// differ in scale, because what one leaves dark (a saturated gate, an empty list of detections) another lights.
+/// differ in scale, because what one leaves dark another lights: the first finds detections; the second keeps open every ReLU over a map of one pixel, and every gate.
 /// </summary>
 internal sealed class PortValues(Generator generator, double mean, double deviation)
 {
@@ -11,7 +11,7 @@ internal sealed class PortValues(Generator generator, double mean, double deviat
 
     private const long DistinctRows = 8;
 
-    private static readonly (double Mean, double Deviation)[] _scales = [(1.5, 3), (1, 0.5), (0, 3), (0, 0.3), (4, 9)];
+    private static readonly (double Mean, double Deviation)[] _scales = [(1.5, 3), (1, 0.25), (0, 3), (0, 0.3), (4, 9)];
 
     /// <summary>How many different scales there are.</summary>
     public static int Scales => _scales.Length;

@@ -206,6 +206,13 @@ public static class Nets
         },
         ("first", Conv(3, 8)), ("side", Conv(3, 8)), ("last", Conv(8, 5)));
 
+    /// <summary>Channel 3 of the first layer reaches its reader through a factor of zero.</summary>
+    public static Net OneDarkChannel()
+    {
+        var open = tensor(new[] { 1f, 1, 1, 0, 1, 1, 1, 1 }).view(8, 1, 1).DetachFromDisposeScope();
+        return new Net((n, x) => n.Call("last", F.relu(n.Call("first", x)) * open), ("first", Conv(3, 8)), ("last", Conv(8, 5)));
+    }
+
     public static Net LayerNormBetween() => new(
         (n, x) => n.Call("last", n.Call("norm", F.relu(n.Call("first", x.mean([2, 3]))))),
         ("first", Linear(3, 8)), ("norm", LayerNorm(8)), ("last", Linear(8, 5)));

@@ -200,6 +200,18 @@ public class TraceTests
     }
 
     [Fact]
+    public void One_dark_channel_is_not_taken_for_a_slice()
+    {
+        using var net = Nets.OneDarkChannel();
+        using var x = randn(2, 3, 8, 8);
+        var graph = DependencyGraph.Trace(net, x, new TraceOptions { MaximumTrials = 2 });
+        Assert.Contains("1 x first.out (NotObserved)", GroupText.Pinned(graph));
+        Assert.Contains("1 x last.in (NotObserved)", GroupText.Pinned(graph));
+        // The mask of eight factors is the code's own: it counts the channels, and rehearsal sees it.
+        Assert.Contains("7 x first.out last.in (FixedByCode)", GroupText.Pinned(graph));
+    }
+
+    [Fact]
     public void A_norm_without_a_rule_pins_what_it_normalizes()
     {
         using var net = Nets.LayerNormBetween();
