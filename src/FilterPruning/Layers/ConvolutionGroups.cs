@@ -15,8 +15,8 @@ internal static class ConvolutionGroups
 
     public static void SetWidths(Convolution layer, int inputChannels, int outputChannels)
     {
-        // A depthwise layer has a group per channel; a grouped one keeps its groups and narrows each.
-        if (IsDepthwise(layer)) layer.groups = inputChannels;
+        // The narrowed weight [out, in / groups, …] (transposed: [in, out / groups, …]) says how many groups are left: a depthwise layer has one a channel, any other keeps its own.
+        layer.groups = (layer.transposed ? outputChannels : inputChannels) / layer.weight!.shape[1];
         Widths.SetConvolution(layer, inputChannels, outputChannels);
     }
 

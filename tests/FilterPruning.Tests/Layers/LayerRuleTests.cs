@@ -53,14 +53,35 @@ public class LayerRuleTests
 
     [Theory]
     [MemberData(nameof(Layers))]
-    public void Widths_can_be_written(string kind, Func<Module<Tensor, Tensor>> create, long[] inputShape, ChannelMapping mapping, long macs)
+    public void A_narrowed_layer_keeps_its_mapping_and_runs_and_widens_again(string kind, Func<Module<Tensor, Tensor>> create, long[] inputShape, ChannelMapping mapping, long macs)
     {
-        _ = (kind, inputShape, macs);
+        _ = (kind, macs);
+        using var scope = NewDisposeScope();
         using var layer = create();
+        layer.eval();
         var rule = new LayerRules().Find(layer)!;
-        var outputs = mapping == ChannelMapping.ChannelWise ? 2 : 4;
-        rule.SetWidths(layer, 2, outputs);
-        Assert.Equal((2, outputs, mapping), (rule.InputChannels(layer), rule.OutputChannels(layer), rule.Mapping(layer)));
+        var (inputs, outputs, blocks) = (rule.InputChannels(layer), rule.OutputChannels(layer), rule.Blocks(layer));
+        var (fewInputs, fewOutputs) = (2, mapping == ChannelMapping.ChannelWise ? 2 : 4);
+        var whole = rule.Tensors(layer).Select(part => part.Tensor.detach().clone()).ToList();
+        using (no_grad())
+            foreach (var part in rule.Tensors(layer))
+            {
+                var narrow = part.Tensor.detach();
+                if (part.OutputAxis is { } o) narrow = narrow.narrow(o, 0, fewOutputs);
+                if (part.InputAxis is { } i) narrow = narrow.narrow(i, 0, fewInputs / blocks);
+                part.Tensor.set_(narrow.clone());
+            }
+        rule.SetWidths(layer, fewInputs, fewOutputs);
+        Assert.Equal((fewInputs, fewOutputs, mapping, blocks), (rule.InputChannels(layer), rule.OutputChannels(layer), rule.Mapping(layer), rule.Blocks(layer)));
+        var input = randn(inputShape);
+        var narrowInput = input.narrow(rule.InputAxis(layer, input), 0, fewInputs);
+        var output = layer.call(narrowInput);
+        Assert.Equal(fewOutputs, output.shape[rule.OutputAxis(layer, output)]);
+
+        using (no_grad())
+            foreach (var (part, tensor) in rule.Tensors(layer).Zip(whole)) part.Tensor.set_(tensor);
+        rule.SetWidths(layer, inputs, outputs);
+        Assert.Equal((inputs, outputs, mapping, blocks), (rule.InputChannels(layer), rule.OutputChannels(layer), rule.Mapping(layer), rule.Blocks(layer)));
     }
 
     private sealed class OwnRule : LayerRule

@@ -10,6 +10,7 @@ public class LeavesAsFoundTests
     [Fact]
     public void Weights_buffers_flags_gradients_and_random_state_are_as_before()
     {
+        using var scope = NewDisposeScope();
         using var net = Nets.Residual();
         net.train();
         net["inner"].eval();
@@ -45,6 +46,7 @@ public class LeavesAsFoundTests
         using var before = net.call(x);
         DependencyGraph.Trace(net, x);
         using var after = net.call(x);
+        using var scope = NewDisposeScope();
         Assert.True(after.equal(before).all().item<bool>());
     }
 

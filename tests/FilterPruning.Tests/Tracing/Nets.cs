@@ -207,11 +207,9 @@ public static class Nets
         ("first", Conv(3, 8)), ("side", Conv(3, 8)), ("last", Conv(8, 5)));
 
     /// <summary>Channel 3 of the first layer reaches its reader through a factor of zero.</summary>
-    public static Net OneDarkChannel()
-    {
-        var open = tensor(new[] { 1f, 1, 1, 0, 1, 1, 1, 1 }).view(8, 1, 1).DetachFromDisposeScope();
-        return new Net((n, x) => n.Call("last", F.relu(n.Call("first", x)) * open), ("first", Conv(3, 8)), ("last", Conv(8, 5)));
-    }
+    public static Net OneDarkChannel() => new(
+        (n, x) => n.Call("last", F.relu(n.Call("first", x)) * tensor(new[] { 1f, 1, 1, 0, 1, 1, 1, 1 }).view(8, 1, 1)),
+        ("first", Conv(3, 8)), ("last", Conv(8, 5)));
 
     public static Net LayerNormBetween() => new(
         (n, x) => n.Call("last", n.Call("norm", F.relu(n.Call("first", x.mean([2, 3]))))),
@@ -228,4 +226,94 @@ public static class Nets
     public static Sequential Nested() => Sequential(
         ("stem", Sequential(("conv", Conv(3, 8)), ("act", ReLU(inplace: true)))),
         ("body", Sequential(("a", Sequential(("conv", Conv(8, 6)), ("norm", BatchNorm2d(6)))), ("b", Conv(6, 5)))));
+
+    /// <summary>Two units of a ShuffleNet V2: half of the channels pass by, the other half goes through a branch, and the two are shuffled.</summary>
+    public static Net ShuffleUnits()
+    {
+        return new(
+            (n, x) => n.Call("last", Unit(n, "2", Unit(n, "1", F.relu(n.Call("first", x))))),
+            [("first", Conv(3, 16)), .. Branch("1"), .. Branch("2"), ("last", Conv(16, 5))]);
+
+        static (string, Module<Tensor, Tensor>)[] Branch(string unit) =>
+            [("in" + unit, Conv(8, 12, 1)), ("depth" + unit, Conv(12, 12, groups: 12)), ("out" + unit, Conv(12, 8, 1))];
+
+        static Tensor Unit(Net n, string unit, Tensor x)
+        {
+            var halves = x.chunk(2, 1);
+            var branch = F.relu(n.Call("out" + unit, n.Call("depth" + unit, F.relu(n.Call("in" + unit, halves[1])))));
+            var y = cat([halves[0], branch], 1);
+            return y.view(y.shape[0], 2, y.shape[1] / 2, y.shape[2], y.shape[3]).transpose(1, 2).reshape(y.shape);
+        }
+    }
+
+    public static Net Dense() => new(
+        (n, x) =>
+        {
+            var a = F.relu(n.Call("first", x));
+            var b = cat([a, F.relu(n.Call("grow1", a))], 1);
+            var c = cat([b, F.relu(n.Call("grow2", b))], 1);
+            return n.Call("last", F.relu(n.Call("norm", c)));
+        },
+        ("first", Conv(3, 8)), ("grow1", Conv(8, 4)), ("grow2", Conv(12, 4)), ("norm", BatchNorm2d(16)), ("last", Conv(16, 5)));
+
+    public static Net Mobile() => new(
+        (n, x) =>
+        {
+            var a = F.hardswish(n.Call("norm1", n.Call("first", x)));
+            var b = F.hardswish(n.Call("norm3", n.Call("depthwise", F.hardswish(n.Call("norm2", n.Call("expand", a))))));
+            var gate = F.hardsigmoid(n.Call("gate2", F.relu(n.Call("gate1", F.adaptive_avg_pool2d(b, 1)))));
+            return n.Call("last", F.adaptive_avg_pool2d(a + n.Call("norm4", n.Call("project", b * gate)), 1).flatten(1));
+        },
+        ("first", Conv(3, 8)), ("norm1", BatchNorm2d(8)), ("expand", Conv(8, 24, 1)), ("norm2", BatchNorm2d(24)), ("depthwise", Conv(24, 24, groups: 24)), ("norm3", BatchNorm2d(24)),
+        ("gate1", Conv(24, 6, 1)), ("gate2", Conv(6, 24, 1)), ("project", Conv(24, 8, 1)), ("norm4", BatchNorm2d(8)), ("last", Linear(8, 5)));
+
+    public static Net Encoder() => new(
+        (n, x) =>
+        {
+            var a = F.leaky_relu(n.Call("down1", x), 0.1);
+            var b = F.leaky_relu(n.Call("down2", F.max_pool2d(a, 2)), 0.1);
+            return n.Call("last", cat([n.Call("up", b), a], 1));
+        },
+        ("down1", Conv(3, 6)), ("down2", Conv(6, 10)), ("up", ConvTranspose2d(10, 6, 2, stride: 2)), ("last", Conv(12, 5)));
+
+    public static Net SubPixel() => new(
+        (n, x) => n.Call("last", F.pixel_shuffle(F.relu(n.Call("first", x)), 2)),
+        ("first", Conv(3, 16)), ("last", Conv(4, 5)));
+
+    public static Net GroupNormed() => new(
+        (n, x) => n.Call("last", F.relu(n.Call("middle", F.relu(n.Call("norm", n.Call("first", x)))))),
+        ("first", Conv(3, 8)), ("norm", GroupNorm(4, 8)), ("middle", Conv(8, 6)), ("last", Conv(6, 5)));
+
+    public static Net OneDimensional() => new(
+        (n, x) => n.Call("last", F.relu(n.Call("norm", n.Call("first", x.flatten(2)))).mean([2])),
+        ("first", Conv1d(3, 8, 3)), ("norm", BatchNorm1d(8)), ("last", Linear(8, 5)));
+
+    public static Net ThreeDimensional() => new(
+        (n, x) => n.Call("last", F.relu(n.Call("norm", n.Call("first", x.unsqueeze(2))))),
+        ("first", Conv3d(3, 8, 1)), ("norm", BatchNorm3d(8)), ("last", Conv3d(8, 5, 1)));
+
+    public static Net Slopes() => new(
+        (n, x) => n.Call("last", n.Call("slope", n.Call("norm", n.Call("first", x)))),
+        ("first", Conv(3, 8)), ("norm", InstanceNorm2d(8, affine: true, track_running_stats: true)), ("slope", PReLU(8)), ("last", Conv(8, 5)));
+
+    public static Net Scaled()
+    {
+        var scale = new TorchSharp.Modules.Parameter(rand(8, 1, 1) + 0.5);
+        var net = new Net((n, x) => n.Call("last", F.relu(n.Call("inner", F.relu(n.Call("first", x)) * scale))), ("first", Conv(3, 8)), ("inner", Conv(8, 6)), ("last", Conv(6, 5)));
+        net.register_parameter("scale", scale);
+        return net;
+    }
+
+    /// <summary>Every net above, by name.</summary>
+    public static IReadOnlyDictionary<string, Func<Module<Tensor, Tensor>>> All { get; } = new Dictionary<string, Func<Module<Tensor, Tensor>>>
+    {
+        [nameof(Chain)] = Chain, [nameof(Residual)] = Residual, [nameof(Concat)] = Concat, [nameof(Flatten)] = Flatten, [nameof(SqueezeExcite)] = SqueezeExcite,
+        [nameof(SharedHead)] = SharedHead, [nameof(Depthwise)] = Depthwise, [nameof(Grouped)] = Grouped, [nameof(Shuffle)] = Shuffle, [nameof(ShuffleOfTwo)] = ShuffleOfTwo,
+        [nameof(SwappedHalves)] = SwappedHalves, ["SliceWritten"] = () => Slice(true), ["SliceComputed"] = () => Slice(false), [nameof(LiteralView)] = LiteralView,
+        [nameof(ChannelsLastFlatten)] = ChannelsLastFlatten, [nameof(CalledTwice)] = CalledTwice, [nameof(BroadcastAdd)] = BroadcastAdd, [nameof(SpatialGate)] = SpatialGate,
+        [nameof(InPlace)] = InPlace, [nameof(NoGrad)] = NoGrad, [nameof(Attention)] = Attention, [nameof(SoftmaxOverChannels)] = SoftmaxOverChannels,
+        [nameof(LayerNormBetween)] = LayerNormBetween, [nameof(Nested)] = Nested, [nameof(ShuffleUnits)] = ShuffleUnits, [nameof(Dense)] = Dense, [nameof(Mobile)] = Mobile,
+        [nameof(Encoder)] = Encoder, [nameof(SubPixel)] = SubPixel, [nameof(GroupNormed)] = GroupNormed, [nameof(OneDimensional)] = OneDimensional,
+        [nameof(ThreeDimensional)] = ThreeDimensional, [nameof(Slopes)] = Slopes, [nameof(Scaled)] = Scaled,
+    };
 }
