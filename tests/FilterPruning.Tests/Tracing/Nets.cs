@@ -280,9 +280,16 @@ public static class Nets
         (n, x) => n.Call("last", F.pixel_shuffle(F.relu(n.Call("first", x)), 2)),
         ("first", Conv(3, 16)), ("last", Conv(4, 5)));
 
-    public static Net GroupNormed() => new(
-        (n, x) => n.Call("last", F.relu(n.Call("middle", F.relu(n.Call("norm", n.Call("first", x)))))),
-        ("first", Conv(3, 8)), ("norm", GroupNorm(4, 8)), ("middle", Conv(8, 6)), ("last", Conv(6, 5)));
+    public static Net GroupNormed()
+    {
+        var norm = GroupNorm(4, 8);
+        // TorchSharp 0.107 leaves these uninitialized.
+        init.ones_(norm.weight!);
+        init.zeros_(norm.bias!);
+        return new(
+            (n, x) => n.Call("last", F.relu(n.Call("middle", F.relu(n.Call("norm", n.Call("first", x)))))),
+            ("first", Conv(3, 8)), ("norm", norm), ("middle", Conv(8, 6)), ("last", Conv(6, 5)));
+    }
 
     public static Net OneDimensional() => new(
         (n, x) => n.Call("last", F.relu(n.Call("norm", n.Call("first", x.flatten(2)))).mean([2])),

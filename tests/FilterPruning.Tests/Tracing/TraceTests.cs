@@ -244,6 +244,80 @@ public class TraceTests
     }
 
     [Fact]
+    public void Shuffled_units_tie_their_stream_and_leave_the_branches_free()
+    {
+        using var net = Nets.ShuffleUnits();
+        Assert.Equal(
+            ["12 x in1.out depth1.out out1.in", "12 x in2.out depth2.out out2.in", "4 x first.out*4 in1.in*2 out1.out*2 in2.in*2 out2.out*2 last.in*4"],
+            GroupText.Prunable(Trace(net)));
+    }
+
+    [Fact]
+    public void Dense_connections_keep_what_each_layer_adds()
+    {
+        using var net = Nets.Dense();
+        Assert.Equal(
+            ["4 x grow1.out grow2.in norm.out last.in", "4 x grow2.out norm.out last.in", "8 x first.out grow1.in grow2.in norm.out last.in"],
+            GroupText.Prunable(Trace(net)));
+    }
+
+    [Fact]
+    public void A_mobile_block_has_an_outer_an_inner_and_a_gate_width()
+    {
+        using var net = Nets.Mobile();
+        Assert.Equal(
+            [
+                "24 x expand.out norm2.out depthwise.out norm3.out gate1.in gate2.out project.in",
+                "6 x gate1.out gate2.in",
+                "8 x first.out norm1.out expand.in project.out norm4.out last.in",
+            ],
+            GroupText.Prunable(Trace(net)));
+    }
+
+    [Fact]
+    public void An_encoder_with_a_skip_is_tied_side_by_side()
+    {
+        using var net = Nets.Encoder();
+        Assert.Equal(["10 x down2.out up.in", "6 x down1.out down2.in last.in", "6 x up.out last.in"], GroupText.Prunable(Trace(net)));
+    }
+
+    [Fact]
+    public void Pixel_shuffle_ties_the_four_that_make_one()
+    {
+        using var net = Nets.SubPixel();
+        Assert.Equal(["4 x first.out*4 last.in"], GroupText.Prunable(Trace(net)));
+    }
+
+    [Fact]
+    public void A_group_norm_keeps_what_it_normalizes_and_nothing_else()
+    {
+        using var net = Nets.GroupNormed();
+        var graph = Trace(net);
+        Assert.Equal(["6 x middle.out last.in"], GroupText.Prunable(graph));
+        Assert.Contains("4 x first.out*2 middle.in*2 (ModelInput)", GroupText.Pinned(graph));
+    }
+
+    [Fact]
+    public void A_weight_outside_all_layers_keeps_the_channels_it_has_a_value_for()
+    {
+        using var net = Nets.Scaled();
+        var graph = Trace(net);
+        Assert.Equal(["6 x inner.out last.in"], GroupText.Prunable(graph));
+        Assert.Contains(graph.Groups, group => group.Pin?.Evidence.Contains("'scale'", StringComparison.Ordinal) == true);
+    }
+
+    [Fact]
+    public void Other_dimensions_and_channel_wise_layers_work_alike()
+    {
+        using var one = Nets.OneDimensional();
+        using var three = Nets.ThreeDimensional();
+        using var slopes = Nets.Slopes();
+        Assert.Equal(["8 x first.out norm.out last.in"], GroupText.Prunable(Trace(one)));
+        Assert.Equal(["8 x first.out norm.out last.in"], GroupText.Prunable(Trace(three)));
+        Assert.Equal(["8 x first.out norm.out slope.out last.in"], GroupText.Prunable(Trace(slopes)));
+    }
+
+    [Fact]
     public void What_is_returned_stays_even_if_it_is_used_further()
     {
         using var net = Nets.Chain();
