@@ -31,6 +31,7 @@ internal sealed class GraphBuilder
         TieMixed();
         PinInputs();
         PinOutputs();
+        PinShared();
         var layers = _nodes.Select(node => new TracedLayer(node.Name, node.Module, node.Rule, _shapes.GetValueOrDefault(node) ?? [])).ToList();
         var groups = Groups(layers);
         var fixedGroups = rehearse(layers, groups);
@@ -122,6 +123,8 @@ internal sealed class GraphBuilder
                     Pin(unit, PinReason.ModelInput, call.Layer, $"{name} enters input channel {input} of {call}");
                 else if (!call.HasHistory)
                     Pin(unit, PinReason.ModelInput, call.Layer, $"{call} reads the model's input, or a value that no derivative connects to another layer");
+                else if (!call.InputLive[input] && call.Obstacle is { } obstacle)
+                    Pin(unit, PinReason.NotObserved, call.Layer, $"the code before {call} cannot be differentiated, perhaps because it changes a value in place after using it: {obstacle.TrimEnd('.')}");
                 else if (!call.InputLive[input])
                     Pin(unit, PinReason.NotObserved, call.Layer,
                         $"in {_evidence.Trials} trials nothing was seen to reach input channel {input} of {call}: it is a constant, comes from outside the model, or stayed hidden");
@@ -147,6 +150,28 @@ internal sealed class GraphBuilder
                 else if (!call.OutputLive[output])
                     Pin(unit, PinReason.NotObserved, call.Layer, $"in {_evidence.Trials} trials output channel {output} of {call} was not seen to reach anything, though others were");
             }
+        }
+    }
+
+    // A tensor that two owners hold cannot be narrowed for one of them.
+    private void PinShared()
+    {
+        var owners = new Dictionary<IntPtr, (LayerNode Node, string Name)>();
+        foreach (var node in _nodes)
+        {
+            foreach (var part in node.Rule.Tensors(node.Module))
+            {
+                if (_evidence.SharedWeights.TryGetValue(part.Tensor.Handle, out var outside)) PinAll(node, $"{node.Name}.{part.Name} is also {outside}");
+                if (owners.TryAdd(part.Tensor.Handle, (node, $"{node.Name}.{part.Name}"))) continue;
+                var (other, name) = owners[part.Tensor.Handle];
+                PinAll(node, $"{node.Name}.{part.Name} is the same tensor as {name}");
+                PinAll(other, $"{name} is the same tensor as {node.Name}.{part.Name}");
+            }
+        }
+
+        void PinAll(LayerNode node, string evidence)
+        {
+            for (var unit = node.FirstUnit; unit < node.FirstUnit + node.UnitCount; unit++) Pin(unit, PinReason.FixedByCode, node, evidence);
         }
     }
 

@@ -15,12 +15,11 @@ internal sealed class ChannelProbe
 
     private readonly Tensor _input;
     private readonly int _axis;
-    private readonly string _where;
     private readonly Generator _generator;
 
-    private ChannelProbe(Tensor input, int axis, string where, Generator generator, Random deal)
+    private ChannelProbe(Tensor input, int axis, Generator generator, Random deal)
     {
-        (_input, _axis, _where, _generator, Deal) = (input, axis, where, generator, deal);
+        (_input, _axis, _generator, Deal) = (input, axis, generator, deal);
         Channels = (int)input.shape[axis];
         // Drawing as many numbers as a large tensor has would cost more than differentiating it: its rows share theirs.
         var shape = input.shape;
@@ -39,15 +38,15 @@ internal sealed class ChannelProbe
     /// <param name="input">The tensor, with its history.</param>
     /// <param name="axis">Its channel axis.</param>
     /// <param name="sources">The leaves that may reach it.</param>
-    /// <param name="where">What the tensor goes into, for messages.</param>
     /// <param name="generator">Draws the random weights.</param>
     /// <param name="deal">Deals the codes.</param>
     /// <returns>One entry for each source that reaches the tensor.</returns>
-    public static IReadOnlyList<Reach> Run(Tensor input, int axis, IReadOnlyList<ProbeSource> sources, string where, Generator generator, Random deal)
+    /// <exception cref="NotDifferentiableException">Autograd cannot differentiate the code before the tensor.</exception>
+    public static IReadOnlyList<Reach> Run(Tensor input, int axis, IReadOnlyList<ProbeSource> sources, Generator generator, Random deal)
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        var probe = new ChannelProbe(input, axis, where, generator, deal);
+        var probe = new ChannelProbe(input, axis, generator, deal);
         var first = probe.Pull(sources.Select(s => s.Leaf).ToArray(), probe.Dense);
         var reached = new List<LiveSource>();
         for (var i = 0; i < sources.Count; i++)
@@ -59,7 +58,7 @@ internal sealed class ChannelProbe
     internal sealed record LiveSource(ProbeSource Source, Tensor Plain);
 
     /// <summary>Gradients of the leaves for a cotangent that broadcasts to the tensor's shape.</summary>
-    public Tensor?[] Pull(Tensor[] leaves, Tensor cotangent) => Gradients.Of([_input], leaves, [cotangent.expand(_input.shape)], _where);
+    public Tensor?[] Pull(Tensor[] leaves, Tensor cotangent) => Gradients.Of([_input], leaves, [cotangent.expand(_input.shape)]);
 
     /// <summary>Rows of gradients of the sources for a cotangent times a factor per channel.</summary>
     public Tensor[] Pull(IReadOnlyList<ProbeSource> sources, Tensor cotangent, float[] factors)

@@ -25,8 +25,11 @@ internal sealed class CallEvidence(LayerNode layer, int ordinal)
     /// <summary>Input channels that the model's input, or a weight outside all layers, reaches alone, with that tensor's name.</summary>
     public Dictionary<int, string> FromOutside { get; } = [];
 
+    /// <summary>Why the code before the call cannot be differentiated, if so.</summary>
+    public string? Obstacle { get; set; }
+
     /// <summary>Whether another trial could tell more.</summary>
-    public bool IsDark => !Seen || (HasHistory && InputLive.Contains(false)) || (FeedsLayers && OutputLive.Contains(false));
+    public bool IsDark => !Seen || (HasHistory && Obstacle is null && InputLive.Contains(false)) || (FeedsLayers && OutputLive.Contains(false));
 
     // Of a layer that only feeds returned values, channels still dark (a class that nothing was detected of) are pinned anyway.
     private bool FeedsLayers => OutputLive.Zip(OutputReturned).Any(channel => channel.First && !channel.Second);
@@ -72,6 +75,9 @@ internal sealed class Evidence
     public IReadOnlyCollection<Connection> Connections => _connections.Values;
 
     public int Trials { get; set; }
+
+    /// <summary>Weights of layers that modules without a rule hold too, with the names those have for them.</summary>
+    public Dictionary<IntPtr, string> SharedWeights { get; } = [];
 
     public CallEvidence For(RecordedCall call)
     {

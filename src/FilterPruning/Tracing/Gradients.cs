@@ -9,9 +9,8 @@ internal static class Gradients
     /// <param name="outputs">Tensors with a history.</param>
     /// <param name="leaves">Leaves whose <c>grad</c> is empty; it is empty again afterwards.</param>
     /// <param name="cotangents">One for each output, of its shape.</param>
-    /// <param name="where">What the outputs go into, for messages.</param>
-    /// <exception cref="PruningException">Autograd refuses, for instance because in-place code overwrote a value it needs.</exception>
-    public static Tensor?[] Of(IReadOnlyList<Tensor> outputs, IReadOnlyList<Tensor> leaves, IReadOnlyList<Tensor> cotangents, string where)
+    /// <exception cref="NotDifferentiableException">Autograd refuses, for instance because in-place code overwrote a value it needs.</exception>
+    public static Tensor?[] Of(IReadOnlyList<Tensor> outputs, IReadOnlyList<Tensor> leaves, IReadOnlyList<Tensor> cotangents)
     {
         if (leaves.Count == 0) return [];
         // Not autograd.grad: for every leaf that is not reached it makes a tensor without a handle that TorchSharp counts as alive for ever.
@@ -22,10 +21,7 @@ internal static class Gradients
         }
         catch (ExternalException error)
         {
-            throw new PruningException(
-                $"The code before {where} cannot be differentiated: {FirstLine(error.Message)} Code that changes a value in place after it was used, or that runs in inference mode, does this; " +
-                "write the result to a new tensor, or use no_grad instead of inference_mode.",
-                error);
+            throw new NotDifferentiableException(FirstLine(error.Message), error);
         }
         finally
         {
@@ -45,3 +41,6 @@ internal static class Gradients
         return end < 0 ? message : message[..end];
     }
 }
+
+/// <summary>Code between two layers has no derivative that autograd can compute. What it connects is pinned, not guessed.</summary>
+internal sealed class NotDifferentiableException(string message, Exception inner) : Exception(message, inner);

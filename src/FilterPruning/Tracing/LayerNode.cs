@@ -32,6 +32,8 @@ internal sealed class LayerNode
 
     public int UnitCount { get; }
 
+    public int FirstUnit => OutBase;
+
     private int OutBase { get; }
 
     private int InBase { get; }

@@ -44,7 +44,13 @@ internal sealed class MixedElements(ChannelProbe probe, IReadOnlyList<MixedEleme
             break;
         }
         for (var i = 0; i < items.Count; i++)
-            results[items[i].Result] = results[items[i].Result] with { Mixed = _seen[i].Select(pair => (pair.Key, pair.Value.ToArray())).ToList() };
+        {
+            var result = results[items[i].Result];
+            // One channel is no mixture: rounding alone (sums that nearly cancel, half precision) had hidden it.
+            var single = _seen[i].Where(pair => pair.Value.Count == 1).Select(pair => (pair.Key, pair.Value.Min));
+            var several = _seen[i].Where(pair => pair.Value.Count > 1).Select(pair => (pair.Key, pair.Value.ToArray()));
+            results[items[i].Result] = result with { Exact = result.Exact.Union(single).ToList(), Mixed = several.ToList() };
+        }
     }
 
     private void LookSparsely(double share)

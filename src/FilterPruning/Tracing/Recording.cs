@@ -74,6 +74,8 @@ internal sealed class Recording : IDisposable
         _open.Push(call);
         if (_values is null) return input;
 
+        if (is_inference_mode_enabled())
+            throw new PruningException($"The model calls '{node.Name}' in inference mode, which records no derivatives and cannot be switched. Use torch.no_grad() in its forward instead.");
         // A model may run under no_grad; switching here lasts until its own guard ends, which then restores what it found.
         set_grad_enabled(true);
         // A copy, for in-place code (ReLU) may write into the input later.

@@ -108,29 +108,51 @@ internal sealed class Tracer
         evidence.Seen = true;
         if (call.Input is not { requires_grad: true } input) return;
         evidence.HasHistory = true;
-        var axis = call.Layer.Rule.InputAxis(call.Layer.Module, input);
-        foreach (var reach in ChannelProbe.Run(input, axis, sources.Before(call), $"'{call.Layer.Name}'", generator, codes))
+        try
         {
-            if (sources.PortOf(reach.Source) is { } port)
-            {
-                _evidence.AddReach(port, call, reach);
-                continue;
-            }
-            var name = sources.OutsideName(reach.Source);
-            foreach (var (_, channel) in reach.Exact) evidence.FromOutside.TryAdd(channel, name);
+            var axis = call.Layer.Rule.InputAxis(call.Layer.Module, input);
+            foreach (var reach in ChannelProbe.Run(input, axis, sources.Before(call), generator, codes)) Book(reach, call, sources);
+        }
+        catch (NotDifferentiableException error)
+        {
+            evidence.Obstacle = error.Message;
         }
         sources.ThrowIfLayersWereBypassed();
+    }
+
+    private void Book(Reach reach, RecordedCall call, TrialSources sources)
+    {
+        if (sources.PortOf(reach.Source) is { } port)
+        {
+            _evidence.AddReach(port, call, reach);
+            return;
+        }
+        var name = sources.OutsideName(reach.Source);
+        foreach (var (_, channel) in reach.Exact) _evidence.For(call).FromOutside.TryAdd(channel, name);
     }
 
     private void ProbeReturned(IReadOnlyList<Tensor> returned, TrialSources sources, Generator generator)
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        var outputs = returned.Where(t => !t.IsInvalid && t.requires_grad && !t.is_leaf && t.is_floating_point() && t.numel() > 0).ToArray();
-        if (outputs.Length == 0) return;
+        foreach (var output in returned.Where(t => !t.IsInvalid && t.requires_grad && !t.is_leaf && t.is_floating_point() && t.numel() > 0))
+        {
+            var cotangent = rand(output.shape, dtype: float32, generator: generator).add_(0.5).to(output.dtype).to(output.device);
+            try
+            {
+                MarkReturned(sources, Gradients.Of([output], sources.All().Select(s => s.Leaf).ToArray(), [cotangent]));
+            }
+            catch (NotDifferentiableException)
+            {
+                // What leads nowhere else is pinned for that; what leads elsewhere too is for the rehearsal and the proof to find.
+            }
+        }
+        sources.ThrowIfLayersWereBypassed();
+    }
+
+    private void MarkReturned(TrialSources sources, Tensor?[] gradients)
+    {
         var all = sources.All();
-        var cotangents = outputs.Select(t => rand(t.shape, dtype: float32, generator: generator).add_(0.5).to(t.dtype).to(t.device)).ToArray();
-        var gradients = Gradients.Of(outputs, all.Select(s => s.Leaf).ToArray(), cotangents, "the model's returned values");
         for (var i = 0; i < all.Count; i++)
         {
             if (gradients[i] is not { } gradient || gradient.numel() == 0) continue;
@@ -147,28 +169,49 @@ internal sealed class Tracer
                 evidence.OutputLive[channel] |= reached[channel];
             }
         }
-        sources.ThrowIfLayersWereBypassed();
     }
 
     /// <summary>Every weight of the model, opened to derivatives: those of layers must be reached by none, the others belong to code without a rule.</summary>
     private List<Weight> OpenWeights(ModelState state)
     {
         var weights = new List<Weight>();
+        var outside = WeightsOutsideLayers();
         var known = new HashSet<IntPtr>();
         foreach (var node in _nodes)
         {
             foreach (var part in node.Rule.Tensors(node.Module))
-                if (part.Role == TensorRole.Weight) Add(part.Tensor, $"{node.Name}.{part.Name}", node);
-            // Whatever else a layer owns is its own business.
-            foreach (var (_, tensor) in node.Module.named_parameters()) known.Add(tensor.Handle);
+            {
+                // A weight with a second owner (an embedding that is also the last layer's matrix) may well be used outside its layer.
+                if (outside.TryGetValue(part.Tensor.Handle, out var other)) _evidence.SharedWeights[part.Tensor.Handle] = other.Name;
+                else if (part.Role == TensorRole.Weight) Add(part.Tensor, $"{node.Name}.{part.Name}", node);
+            }
         }
-        foreach (var (name, tensor) in _model.named_parameters()) Add(tensor, name, null);
+        foreach (var (name, tensor) in outside.Values) Add(tensor, name, null);
         return weights;
 
         void Add(Tensor tensor, string name, LayerNode? owner)
         {
             if (known.Add(tensor.Handle) && state.Open(tensor)) weights.Add(new Weight(tensor, name, owner));
         }
+    }
+
+    // The parameters that modules without a rule hold themselves.
+    private Dictionary<IntPtr, (string Name, Tensor Tensor)> WeightsOutsideLayers()
+    {
+        var found = new Dictionary<IntPtr, (string, Tensor)>();
+        var layers = new HashSet<nn.Module>(_nodes.Select(node => node.Module), ReferenceEqualityComparer.Instance);
+        Visit("", _model);
+        return found;
+
+        void Visit(string path, nn.Module module)
+        {
+            // What else a layer owns is its own business.
+            if (!layers.Add(module)) return;
+            foreach (var (name, parameter) in module.named_parameters(recurse: false)) found.TryAdd(parameter.Handle, (Join(path, name), parameter));
+            foreach (var (name, child) in module.named_children()) Visit(Join(path, name), child);
+        }
+
+        static string Join(string path, string name) => path.Length == 0 ? name : $"{path}.{name}";
     }
 
     private IReadOnlyList<Tensor> Forward(Tensor? example)

@@ -230,6 +230,63 @@ public class TraceTests
     }
 
     [Fact]
+    public void A_forward_in_inference_mode_is_refused()
+    {
+        using var net = new Net(
+            (n, x) =>
+            {
+                using var guard = inference_mode();
+                return n.Call("last", n.Call("first", x));
+            },
+            ("first", Nets.Conv(3, 8)), ("last", Nets.Conv(8, 5)));
+        Assert.Contains("no_grad", Assert.Throws<PruningException>(() => Trace(net)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Code_without_a_derivative_keeps_what_it_connects()
+    {
+        using var net = new Net(
+            (n, x) =>
+            {
+                var y = sigmoid(n.Call("first", x));
+                // Autograd needs the value that this overwrites.
+                var z = (y * y).add(sigmoid(y).mul_(2));
+                y.mul_(3);
+                return n.Call("last", F.relu(n.Call("inner", z)));
+            },
+            ("first", Nets.Conv(3, 8)), ("inner", Nets.Conv(8, 6)), ("last", Nets.Conv(6, 5)));
+        var graph = Trace(net);
+        Assert.Equal(["6 x inner.out last.in"], GroupText.Prunable(graph));
+        Assert.Contains("8 x first.out (FeedsNothingTraceable)", GroupText.Pinned(graph));
+        Assert.Contains(graph.Groups, group => group.Pin?.Evidence.Contains("in place", StringComparison.Ordinal) == true);
+    }
+
+    [Fact]
+    public void Layers_that_share_a_weight_keep_their_channels()
+    {
+        var shared = Nets.Conv(8, 8);
+        var twin = Nets.Conv(8, 8);
+        twin.weight = shared.weight!;
+        using var net = new Net(
+            (n, x) => n.Call("last", F.relu(n.Call("twin", F.relu(n.Call("shared", F.relu(n.Call("first", x))))))),
+            ("first", Nets.Conv(3, 8)), ("shared", shared), ("twin", twin), ("last", Nets.Conv(8, 5)));
+        var graph = Trace(net);
+        Assert.Empty(GroupText.Prunable(graph));
+        Assert.Contains(graph.Groups, group => group.Pin?.Evidence.Contains("same tensor", StringComparison.Ordinal) == true);
+    }
+
+    [Theory]
+    [InlineData(ScalarType.Float64)]
+    [InlineData(ScalarType.BFloat16)]
+    public void Other_precisions_give_the_same_groups(ScalarType type)
+    {
+        using var net = Nets.SqueezeExcite();
+        net.to(type);
+        using var x = rand([2, 3, 8, 8], generator: new Generator(7)).to(type);
+        Assert.Equal(["4 x squeeze.out expand.in", "8 x first.out squeeze.in expand.out last.in"], GroupText.Prunable(DependencyGraph.Trace(net, x)));
+    }
+
+    [Fact]
     public void A_thousand_channels_are_told_apart()
     {
         using var net = Nets.Wide(1000);
