@@ -45,6 +45,8 @@ public static class Pruner
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
+        var surgery = new SurgeryOptions { VerifyTrace = options.VerifyTrace, Optimizers = options.Optimizers };
+        surgery.Validate();
         logger ??= NullLogger.Instance;
         var start = Stopwatch.GetTimestamp();
         using var scope = NewDisposeScope();
@@ -58,7 +60,7 @@ public static class Pruner
         foreach (var layer in plan.Layers.Where(layer => layer.Skipped is not null))
             logger.LogDebug("Layer {Layer} keeps its {Channels} channels: {Reason}", layer.Name, layer.OutputChannels, layer.Skipped);
 
-        using var cut = Surgeon.Apply(graph, plan, new SurgeryOptions { VerifyTrace = options.VerifyTrace });
+        using var cut = Surgeon.Apply(graph, plan, surgery);
         logger.LogInformation("Cut, and proved equal to the masked model within {Error:G3}.", cut.ProofError);
         foreach (var layer in cut.Proof.NotExercised)
             logger.LogWarning("No forward reached layer {Layer} with data; it was proved alone.", layer);

@@ -39,10 +39,11 @@ public sealed record PruningReport
         Line($"proof error  {ProofError:E1} relative to the masked model");
         Line($"time         {Elapsed.TotalSeconds:F1} s");
         var width = Layers.Select(layer => layer.Name.Length).DefaultIfEmpty().Max();
+        var kind = Layers.Select(layer => layer.Kind.Length).DefaultIfEmpty().Max();
         foreach (var layer in Layers.Where(layer => layer.After < layer.Before))
-            Line($"  {layer.Name.PadRight(width)}  {layer.Kind,-15} {layer.Before,5} -> {layer.After}");
+            Line($"  {layer.Name.PadRight(width)}  {layer.Kind.PadRight(kind)} {layer.Before,5} -> {layer.After}");
         foreach (var layer in Layers.Where(layer => layer.Skipped is not null))
-            Line($"  {layer.Name.PadRight(width)}  {layer.Kind,-15} {layer.Before,5} stay: {layer.Skipped}");
+            Line($"  {layer.Name.PadRight(width)}  {layer.Kind.PadRight(kind)} {layer.Before,5} stay: {layer.Skipped}");
         return text.ToString();
     }
 

@@ -1,7 +1,7 @@
 namespace FilterPruning.Detection.Data;
 
 /// <summary>Some images of a data set, in a given order.</summary>
-internal sealed class DatasetSubset(IDetectionDataset source, string name, int[] indices) : IDetectionDataset
+internal sealed class DatasetSubset(IDetectionDataset source, string name, int[] indices) : IDetectionDataset, IGroundTruthSource
 {
     /// <inheritdoc/>
     public string Name => name;
@@ -13,10 +13,15 @@ internal sealed class DatasetSubset(IDetectionDataset source, string name, int[]
     public int Count => indices.Length;
 
     /// <inheritdoc/>
-    public DetectionSample Load(int index)
+    public DetectionSample Load(int index) => source.Load(At(index));
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Evaluation.GroundTruthInstance>? GroundTruth(int index) => (source as IGroundTruthSource)?.GroundTruth(At(index));
+
+    private int At(int index)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, indices.Length);
-        return source.Load(indices[index]);
+        return indices[index];
     }
 }

@@ -7,6 +7,9 @@ namespace FilterPruning.Detection.Data;
 /// </summary>
 public interface IGroundTruthSource
 {
-    /// <summary>All annotations of the image at an index, crowds among them; <see cref="GroundTruthInstance.Category"/> is the label, 1 … classes − 1.</summary>
-    IReadOnlyList<GroundTruthInstance> GroundTruth(int index);
+    /// <summary>
+    /// All annotations of the image at an index, crowds among them; <see cref="GroundTruthInstance.Category"/> is the label, 1 … classes − 1. Null where there is
+    /// nothing beyond the sample's target and crowds.
+    /// </summary>
+    IReadOnlyList<GroundTruthInstance>? GroundTruth(int index);
 }

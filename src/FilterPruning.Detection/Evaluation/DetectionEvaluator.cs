@@ -53,7 +53,7 @@ public static class DetectionEvaluator
     }
 
     /// <summary>
-    /// Evaluates a model, in evaluation mode and on the device it is on. Its mode is as before afterwards.
+    /// Evaluates a model, in evaluation mode, without gradients, and on the device it is on. Its mode is as before afterwards.
     /// </summary>
     /// <inheritdoc cref="Evaluate(Func{IReadOnlyList{Tensor}, IReadOnlyList{Models.Detection}}, IDetectionDataset, EvaluationOptions?, IProgress{EvaluationProgress}?, CancellationToken)"/>
     /// <param name="model">The model.</param>
@@ -69,6 +69,14 @@ public static class DetectionEvaluator
         CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(dataset);
+        if (model.NumClasses != dataset.ClassNames.Count + 1)
+        {
+            throw new ArgumentException(
+                $"The model has {model.NumClasses} classes, but the data set '{dataset.Name}' has {dataset.ClassNames.Count} and the background. Evaluate with the classes the model was trained for"
+                + " (for checkpoints whose labels are COCO's category ids, open the data set with KeepCategoryIds).", nameof(model));
+        }
+
         var modes = model.modules().Prepend(model).Select(module => (module, module.training)).ToArray();
         var device = model.parameters().FirstOrDefault()?.device ?? CPU;
         model.eval();
@@ -136,7 +144,7 @@ public static class DetectionEvaluator
             for (var i = 0; i < size; i++)
             {
                 samples.Add(dataset.Load(first + i));
-                truths.AddRange(dataset is IGroundTruthSource source ? source.GroundTruth(first + i) : InstanceConverter.FromSample(samples[i]));
+                truths.AddRange((dataset as IGroundTruthSource)?.GroundTruth(first + i) ?? InstanceConverter.FromSample(samples[i]));
             }
 
             answers = detect([.. samples.Select(sample => sample.Image)]);

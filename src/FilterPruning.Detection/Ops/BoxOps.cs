@@ -27,7 +27,10 @@ public static class BoxOps
     /// <param name="scores">Floating point <c>[N]</c>.</param>
     /// <param name="groupIndices">int64 <c>[N]</c>, the group of each box.</param>
     /// <param name="iouThreshold">The largest IoU that two survivors of a group may have.</param>
-    /// <returns>int64 indices of the survivors of all groups on the boxes' device, by descending score.</returns>
+    /// <returns>
+    /// int64 indices of the survivors of all groups on the boxes' device, by descending score; of equal scores the one with the smaller index
+    /// comes first (torchvision leaves that open).
+    /// </returns>
     /// <remarks>
     /// Like torchvision on a CPU: up to 1000 boxes are shifted apart by group and suppressed together (the shift rounds coordinates, which can
     /// decide a close call), more boxes are suppressed group by group.

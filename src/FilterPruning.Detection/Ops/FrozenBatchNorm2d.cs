@@ -33,10 +33,11 @@ public sealed class FrozenBatchNorm2d : nn.Module<Tensor, Tensor>
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(numFeatures, 1);
         Eps = eps;
-        weight = ones(numFeatures);
-        bias = zeros(numFeatures);
-        running_mean = zeros(numFeatures);
-        running_var = ones(numFeatures);
+        // The module owns its buffers: they outlive a dispose scope in which it is made.
+        weight = ones(numFeatures).DetachFromDisposeScope();
+        bias = zeros(numFeatures).DetachFromDisposeScope();
+        running_mean = zeros(numFeatures).DetachFromDisposeScope();
+        running_var = ones(numFeatures).DetachFromDisposeScope();
         RegisterComponents();
     }
 

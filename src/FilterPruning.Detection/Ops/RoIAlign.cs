@@ -16,8 +16,8 @@ public static class RoIAlign
     /// <param name="aligned">False: cell centres at integers and RoIs of at least one cell, as Mask R-CNN was published. True: cell centres at half-integers.</param>
     /// <returns><c>[K, C, outputHeight, outputWidth]</c>; its gradient flows to <paramref name="input"/>.</returns>
     /// <remarks>
-    /// Samples outside of the map by more than a cell count as zero. A box with an undefined or infinite coordinate pools zeros. The result has
-    /// the same bits for any number of threads. There is no second derivative on the CPU.
+    /// Samples outside of the map by more than a cell count as zero. A box with an undefined or infinite coordinate pools zeros; an undefined
+    /// or infinite cell may spoil all bins of the RoIs that read it. The result has the same bits for any number of threads. There is no second derivative on the CPU.
     /// </remarks>
     /// <exception cref="ArgumentException">A shape does not fit, or a RoI names an image that is not there.</exception>
     public static Tensor Apply(

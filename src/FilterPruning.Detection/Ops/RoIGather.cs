@@ -6,7 +6,8 @@ namespace FilterPruning.Detection.Ops;
 /// <summary>Pools one RoI from one plane after the other; the lanes of a vector are eight bin rows.</summary>
 /// <remarks>
 /// First every column that the RoI reads becomes one vector, the sums of its cells for eight bin rows: a cell is read once and multiplied by its
-/// eight row weights (most of them zero, which costs less than telling them apart). Then bin columns are sums of those vectors.
+/// eight row weights (most of them zero, which costs less than telling them apart). Then bin columns are sums of those vectors. So a cell
+/// that is infinite or undefined spoils eight bin rows, not only those that touch it.
 /// One instance serves one thread.
 /// </remarks>
 internal sealed unsafe class RoIGather

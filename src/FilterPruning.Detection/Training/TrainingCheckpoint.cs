@@ -37,6 +37,31 @@ public static class TrainingCheckpoint
         return Iteration(file);
     }
 
+    /// <summary>
+    /// Writes a checkpoint's weights and buffers alone, under their plain names, to a safetensors file of their own: the running average where the checkpoint has one. The file is smaller
+    /// than the checkpoint, and any reader of weights takes it; training cannot continue from it.
+    /// </summary>
+    /// <param name="path">The checkpoint.</param>
+    /// <param name="output">The file to write or replace.</param>
+    /// <param name="halfPrecision">Whether float32 tensors of two or more dimensions are stored as float16, half the size; norms and biases keep their precision.</param>
+    /// <param name="metadata">Strings to store beside the weights; the iterations done are added as <c>iteration</c>.</param>
+    /// <exception cref="PruningException">The file is not a training checkpoint, or the output cannot be written.</exception>
+    public static void ExportWeights(string path, string output, bool halfPrecision = false, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentException.ThrowIfNullOrEmpty(output);
+        using var scope = NewDisposeScope();
+        using SafetensorsFile file = Open(path);
+        var weights = new List<KeyValuePair<string, Tensor>>();
+        foreach (string stored in file.Names.Where(n => n.StartsWith(ModelPrefix, StringComparison.Ordinal)))
+        {
+            string name = stored[ModelPrefix.Length..];
+            Tensor value = file.Read(file.Entries.ContainsKey(AveragePrefix + name) ? AveragePrefix + name : stored);
+            weights.Add(KeyValuePair.Create(name, halfPrecision && value.dtype == ScalarType.Float32 && value.dim() > 1 ? value.to(ScalarType.Float16) : value));
+        }
+        SafetensorsFile.Write(output, weights, new Dictionary<string, string>(metadata ?? new Dictionary<string, string>()) { ["iteration"] = file.Metadata["iteration"] });
+    }
+
     /// <summary>Writes the state beside the path, then renames.</summary>
     internal static void Write(string path, TrainingState state, TrainingOptions options, string data, int iteration, int epoch)
     {

@@ -6,6 +6,7 @@ namespace FilterPruning.Graph;
 public sealed partial class DependencyGraph
 {
     private readonly Func<object?> _forward;
+    private IReadOnlyList<ChannelRole>? _roles;
 
     internal DependencyGraph(nn.Module model, Func<object?> forward, IReadOnlyList<TracedLayer> layers, IReadOnlyList<ChannelGroup> groups)
     {
@@ -23,6 +24,9 @@ public sealed partial class DependencyGraph
 
     /// <summary>Which layer feeds which, in data order.</summary>
     public IReadOnlyList<GraphEdge> Edges { get; internal init; } = [];
+
+    /// <summary>The groups by signature: what a person sees as "these 256 channels". In data order, pinned ones included.</summary>
+    public IReadOnlyList<ChannelRole> Roles => _roles ??= ChannelRole.Of(Groups);
 
     /// <summary>The traced model; owned by the caller.</summary>
     internal nn.Module Model { get; }

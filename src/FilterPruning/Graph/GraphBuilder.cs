@@ -20,16 +20,35 @@ internal sealed class GraphBuilder
         _ties = new UnionFind(nodes.Sum(node => node.UnitCount));
     }
 
-    public DependencyGraph Build(nn.Module model, Func<object?> forward)
+    /// <param name="model">The traced model.</param>
+    /// <param name="forward">Kept in the graph.</param>
+    /// <param name="rehearse">Finds groups that the model's code does not let go, with what happened when they went.</param>
+    public DependencyGraph Build(nn.Module model, Func<object?> forward, Func<IReadOnlyList<TracedLayer>, IReadOnlyList<ChannelGroup>, IReadOnlyDictionary<int, string>> rehearse)
     {
+        foreach (var connection in _evidence.Connections) connection.Settle();
         TieExact();
+        TieCounted();
         TieMixed();
         PinInputs();
         PinOutputs();
         var layers = _nodes.Select(node => new TracedLayer(node.Name, node.Module, node.Rule, _shapes.GetValueOrDefault(node) ?? [])).ToList();
         var groups = Groups(layers);
+        var fixedGroups = rehearse(layers, groups);
+        groups = groups.Select(group => fixedGroups.TryGetValue(group.Index, out var failure) ? Fixed(group, failure) : group).ToList();
         foreach (var layer in layers) layer.IsPrunable = layer.OutputGroups.Any(group => groups[group].Pin is null);
         return new DependencyGraph(model, forward, layers, groups) { Edges = Edges() };
+    }
+
+    private static ChannelGroup Fixed(ChannelGroup group, string failure) =>
+        new(group.Index, group.Members, new Pin(PinReason.FixedByCode, group.Members[0].Layer, $"with some of these channels gone, {failure}."));
+
+    private void TieCounted()
+    {
+        var counted = CountedReshapes.In(_evidence);
+        foreach (var (first, second) in counted.Ties) _ties.Union(first, second);
+        foreach (var call in counted.Unsafe)
+            for (var output = 0; output < call.Layer.Outputs; output++)
+                Pin(call.Layer.Out(output), PinReason.FixedByCode, call.Layer, $"the code after {call} picks its channels by number, in no pattern of equal blocks");
     }
 
     private void TieExact()

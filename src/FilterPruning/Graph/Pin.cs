@@ -23,6 +23,9 @@ public enum PinReason
 
     /// <summary>The group holds every channel of one side of a layer; without it the layer would be empty.</summary>
     WholeLayer,
+
+    /// <summary>The model's own code depends on the number of these channels: a reshape or a slice with a number written down.</summary>
+    FixedByCode,
 }
 
 /// <summary>The reason a group must stay, with its evidence.</summary>

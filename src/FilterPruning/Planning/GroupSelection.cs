@@ -3,6 +3,7 @@ using FilterPruning.Graph;
 namespace FilterPruning.Planning;
 
 /// <summary>Picks the groups to remove. Works on group indices, scores and widths alone.</summary>
+/// <remarks>Shares are taken in decimal arithmetic, in which a ratio of 0.3 is three tenths: in binary, 0.7 of 10 is a little less than 7.</remarks>
 internal sealed class GroupSelection(DependencyGraph graph, PruningOptions options, double?[] scores, bool[] prunable)
 {
     private readonly List<GroupRole> _roles = GroupRole.Of(graph);
@@ -13,7 +14,7 @@ internal sealed class GroupSelection(DependencyGraph graph, PruningOptions optio
         var removed = new bool[graph.Groups.Count];
         foreach (var role in _roles)
         {
-            var keep = role.Allowed(Share(role.Groups.Count, 1 - (decimal)options.Ratio), options);
+            var keep = role.Allowed((int)Math.Floor(role.Groups.Count * (1 - (decimal)options.Ratio)), options);
             foreach (var group in Weakest(role.Groups).Take(role.Groups.Count - keep))
                 removed[group] = true;
         }
@@ -27,7 +28,7 @@ internal sealed class GroupSelection(DependencyGraph graph, PruningOptions optio
         var removed = new bool[graph.Groups.Count];
         var widths = new LayerWidths(graph, options.MinimumWidth);
         var ranked = Weakest(Enumerable.Range(0, graph.Groups.Count)).ToList();
-        var left = Share(ranked.Count, (decimal)options.Ratio);
+        var left = (int)Math.Round(ranked.Count * (decimal)options.Ratio, MidpointRounding.AwayFromZero);
         foreach (var group in ranked)
         {
             if (left == 0)
@@ -63,7 +64,4 @@ internal sealed class GroupSelection(DependencyGraph graph, PruningOptions optio
 
     /// <summary>Prunable groups, lowest score first; equal scores in the order of the indices.</summary>
     private IEnumerable<int> Weakest(IEnumerable<int> groups) => groups.Where(group => prunable[group]).OrderBy(group => scores[group]).ThenBy(group => group);
-
-    /// <summary>A share of a count, halves up. Decimal, so that a ratio of 0.3 is three tenths and 0.7 of 45 is a half.</summary>
-    private static int Share(int count, decimal share) => (int)Math.Round(count * share, MidpointRounding.AwayFromZero);
 }

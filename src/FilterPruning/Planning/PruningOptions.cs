@@ -36,10 +36,16 @@ public sealed record PruningOptions
     public IReadOnlyList<string> Ignore { get; init; } = [];
 
     /// <summary>
-    /// Whether the pruner traces the model again after the cut and compares its ties with the expected ones. Default false: the
+    /// Whether <see cref="Pruner"/> traces the model again after the cut and compares its ties with the expected ones. Default false: the
     /// proof of equivalence covers the same ground for the example at hand, and tracing a large model takes seconds.
     /// </summary>
     public bool VerifyTrace { get; init; }
+
+    /// <summary>
+    /// Optimizers that train the model and keep momenta or other running averages; <see cref="Pruner"/> cuts these with the parameters. Default none. See
+    /// <see cref="Surgery.SurgeryOptions.Optimizers"/>.
+    /// </summary>
+    public IReadOnlyList<optim.Optimizer> Optimizers { get; init; } = [];
 
     /// <summary>Throws one exception that lists everything that is wrong.</summary>
     internal void Validate()

@@ -10,7 +10,7 @@ public static class PruningPlanner
     /// <param name="graph">The traced model, with the widths and weights it has now.</param>
     /// <param name="options">What to remove.</param>
     /// <returns>
-    /// With <see cref="PruningScope.Local"/>, each role of n groups keeps round(n · (1 − ratio)) of them (halves round up). With
+    /// With <see cref="PruningScope.Local"/>, each role of n groups keeps ⌊n · (1 − ratio)⌋ of them, at least one. With
     /// <see cref="PruningScope.Global"/>, round(P · ratio) of all P prunable groups go, lowest score first; a group whose removal would take a
     /// layer below the minimum width is passed over. Equal scores go in the order of the groups' indices. Pinned and ignored groups stay.
     /// </returns>

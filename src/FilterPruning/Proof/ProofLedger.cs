@@ -28,22 +28,21 @@ internal sealed class ProofLedger(DependencyGraph graph, double tolerance)
     }
 
     /// <summary>Compares what the two forwards returned.</summary>
-    public void BookResults(IReadOnlyList<(string Path, Tensor Value)> actual, IReadOnlyList<(string Path, Tensor Value)> expected)
+    public void BookResults(IReadOnlyList<Tensor> actual, IReadOnlyList<Tensor> expected)
     {
-        if (!actual.Select(result => result.Path).SequenceEqual(expected.Select(result => result.Path)))
-            throw new PruningException($"The pruned model returned {actual.Count} tensors, its masked self {expected.Count}, or in another order. Make what the forward returns independent of layer widths.");
+        if (actual.Count != expected.Count)
+            throw new PruningException($"The pruned model returned {actual.Count} tensors, its masked self {expected.Count}. Make what the forward returns independent of layer widths.");
         for (var i = 0; i < actual.Count; i++)
         {
-            var (path, value) = expected[i];
-            if (!actual[i].Value.shape.SequenceEqual(value.shape))
+            if (!actual[i].shape.SequenceEqual(expected[i].shape))
             {
                 throw new PruningException(
-                    $"The pruned model returned [{string.Join(", ", actual[i].Value.shape)}] as {path} instead of [{string.Join(", ", value.shape)}]. Keep the channels that the model returns.");
+                    $"The pruned model returned [{string.Join(", ", actual[i].shape)}] as tensor {i} of its answer instead of [{string.Join(", ", expected[i].shape)}]. Keep the channels that the model returns.");
             }
 
-            var error = RelativeError.Of(actual[i].Value, value);
+            var error = RelativeError.Of(actual[i], expected[i]);
             _resultError = Math.Max(_resultError, error);
-            Judge(error, value.dtype, $"the returned {path}");
+            Judge(error, expected[i].dtype, $"returned tensor {i}");
         }
     }
 

@@ -1,5 +1,6 @@
 using FilterPruning.Graph;
 using FilterPruning.Surgery;
+using FilterPruning.Tracing;
 
 namespace FilterPruning.Proof;
 
@@ -15,7 +16,7 @@ internal sealed class ReferenceRun : IDisposable
     private readonly IReadOnlyList<long[]?> _keptOutputs;
     private readonly int _seed;
     private readonly List<Call> _calls = [];
-    private readonly List<(string Path, Tensor Value)> _results = [];
+    private readonly List<Tensor> _results = [];
 
     private ReferenceRun(DependencyGraph graph, IReadOnlyList<LayerCut> cuts, int seed)
     {
@@ -50,8 +51,8 @@ internal sealed class ReferenceRun : IDisposable
                 return handedOn;
             });
             manual_seed(seed);
-            foreach (var (path, tensor) in ReturnedTensors.In(graph.RunForward()))
-                run._results.Add((path, tensor.detach().clone().DetachFromDisposeScope()));
+            foreach (var tensor in ReturnedTensors.In(graph.RunForward()))
+                run._results.Add(tensor.detach().clone().DetachFromDisposeScope());
             return run;
         }
         catch
@@ -82,7 +83,7 @@ internal sealed class ReferenceRun : IDisposable
             return call.HandOn();
         });
         manual_seed(_seed);
-        IReadOnlyList<(string Path, Tensor Value)> results;
+        IReadOnlyList<Tensor> results;
         try
         {
             results = ReturnedTensors.In(_graph.RunForward());
@@ -103,7 +104,7 @@ internal sealed class ReferenceRun : IDisposable
     {
         foreach (var call in _calls)
             call.Dispose();
-        foreach (var (_, value) in _results)
+        foreach (var value in _results)
             value.Dispose();
         _calls.Clear();
         _results.Clear();

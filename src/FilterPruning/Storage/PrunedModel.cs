@@ -26,8 +26,9 @@ public static class PrunedModel
     /// <param name="plan">The plan that was applied; for a model that was cut several times the last plan, or all of them joined by <see cref="PruningPlan.Then"/>.</param>
     /// <param name="path">The file to write or replace.</param>
     /// <param name="rules">Rules for layer types of your own, as given to the trace; null when there are none.</param>
+    /// <param name="metadata">Entries of your own for the file's metadata; keys beginning with <c>filter_pruning.</c> that this class writes cannot be replaced. Null for none.</param>
     /// <exception cref="PruningException">The model does not have the widths that the plan leaves, or the file cannot be written; what was at the path stays.</exception>
-    public static void Save(nn.Module model, PruningPlan plan, string path, IReadOnlyList<LayerRule>? rules = null)
+    public static void Save(nn.Module model, PruningPlan plan, string path, IReadOnlyList<LayerRule>? rules = null, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(plan);
@@ -36,14 +37,14 @@ public static class PrunedModel
         var recipe = Recipe.Match(model, plan, rules);
         recipe.ThrowUnlessCut();
         var state = model.state_dict();
-        var metadata = new Dictionary<string, string>
+        var entries = new Dictionary<string, string>(metadata ?? new Dictionary<string, string>())
         {
             ["format"] = "pt",  // other readers of safetensors files look for this
             [FormatKey] = FormatVersion,
             [PlanKey] = plan.ToJson(),
             [ArchitectureKey] = recipe.Fingerprint(state.Select(entry => (entry.Key, (IReadOnlyList<long>)entry.Value.shape))),
         };
-        SafetensorsFile.Write(path, state.Select(entry => KeyValuePair.Create(entry.Key, entry.Value.detach())), metadata);
+        SafetensorsFile.Write(path, state.Select(entry => KeyValuePair.Create(entry.Key, entry.Value.detach())), entries);
     }
 
     /// <summary>Narrows a fresh model to the widths of a saved one and fills it. No forward is run.</summary>

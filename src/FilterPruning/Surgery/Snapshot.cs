@@ -9,12 +9,15 @@ namespace FilterPruning.Surgery;
 internal sealed class Snapshot : IDisposable
 {
     private readonly List<(Tensor Tensor, Tensor Value, Tensor? Gradient)> _tensors = [];
+    private readonly List<(Moment Moment, Tensor Value)> _moments = [];
     private readonly List<(nn.Module Module, LayerRule Rule, int Inputs, int Outputs)> _widths = [];
 
     /// <summary>Remembers every tensor that the cut touches.</summary>
-    public static Snapshot Take(IEnumerable<LayerCut> cuts)
+    public static Snapshot Take(IEnumerable<LayerCut> cuts, IEnumerable<Moment> moments)
     {
         var snapshot = new Snapshot();
+        foreach (var moment in moments)
+            snapshot._moments.Add((moment, moment.Cut.Tensor.detach().DetachFromDisposeScope()));
         foreach (var cut in cuts.Where(cut => cut.Changes))
         {
             foreach (var tensor in cut.Tensors)
@@ -42,6 +45,12 @@ internal sealed class Snapshot : IDisposable
                 tensor.grad = gradient;
         }
 
+        foreach (var (moment, value) in _moments)
+        {
+            if (moment.Current is { } current)
+                Exchange(current, value);
+        }
+
         foreach (var (module, rule, inputs, outputs) in _widths)
             rule.SetWidths(module, inputs, outputs);
     }
@@ -67,7 +76,10 @@ internal sealed class Snapshot : IDisposable
             gradient?.Dispose();
         }
 
+        foreach (var (_, value) in _moments)
+            value.Dispose();
         _tensors.Clear();
+        _moments.Clear();
         _widths.Clear();
     }
 

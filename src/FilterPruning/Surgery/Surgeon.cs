@@ -27,13 +27,14 @@ public static class Surgeon
         options.Validate();
         using var scope = NewDisposeScope();
         var cuts = PlanFit.Prepare(graph, plan);
+        var moments = OptimizerMoments.Of(options.Optimizers, cuts);
         using var quiet = new QuietRun(graph.Model);
-        var snapshot = Snapshot.Take(cuts);
+        var snapshot = Snapshot.Take(cuts, moments);
         try
         {
             using var proof = new MaskedEquivalence(graph, cuts, options);
             Mask(cuts, snapshot, proof.RecordReference);
-            Narrow(cuts);
+            Narrow(cuts, moments);
             var proved = proof.Prove();
             if (options.VerifyTrace)
                 TraceCheck.ThrowUnlessSameTies(graph, cuts);
@@ -45,7 +46,7 @@ public static class Surgeon
             snapshot.Dispose();
             if (error is PruningException)
                 throw;
-            throw new PruningException($"The cut failed and was taken back: {error.Message}", error);
+            throw new PruningException($"The cut failed and was taken back: {error.Message.Split('\n')[0]}", error);
         }
     }
 
@@ -66,9 +67,11 @@ public static class Surgeon
         }
     }
 
-    private static void Narrow(IReadOnlyList<LayerCut> cuts)
+    private static void Narrow(IReadOnlyList<LayerCut> cuts, IReadOnlyList<Moment> moments)
     {
         using var scope = NewDisposeScope();
+        foreach (var moment in moments)
+            Snapshot.Exchange(moment.Cut.Tensor, moment.Cut.Narrowed());
         foreach (var cut in cuts.Where(cut => cut.Changes))
         {
             foreach (var tensor in cut.Tensors)

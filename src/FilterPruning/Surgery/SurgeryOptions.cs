@@ -1,3 +1,5 @@
+using TorchSharp.Modules;
+
 namespace FilterPruning.Surgery;
 
 /// <summary>How a cut is proved. Immutable.</summary>
@@ -14,10 +16,26 @@ public sealed record SurgeryOptions
     /// <summary>Whether to trace the model again after the cut and compare its ties with the expected ones. Default false.</summary>
     public bool VerifyTrace { get; init; }
 
+    /// <summary>
+    /// Optimizers that train the model: their momenta and other running averages are cut with the parameters, and come back with an undo. Default none;
+    /// an optimizer without such averages (plain SGD) need not be given. <c>LBFGS</c> keeps its state out of reach: make it anew after the cut.
+    /// </summary>
+    public IReadOnlyList<optim.Optimizer> Optimizers { get; init; } = [];
+
     /// <summary>Throws one exception that lists everything that is wrong.</summary>
     internal void Validate()
     {
+        var errors = new List<string>();
         if (!(Tolerance > 0 && double.IsFinite(Tolerance)))
-            throw new ArgumentException($"{nameof(Tolerance)} is {Tolerance}; allowed is a finite number above 0. Leave it out to use 1e-4.", "options");
+            errors.Add($"{nameof(Tolerance)} is {Tolerance}; allowed is a finite number above 0. Leave it out to use 1e-4.");
+        if (Optimizers is null || Optimizers.Any(optimizer => optimizer is not OptimizerHelper))
+        {
+            errors.Add(
+                $"{nameof(Optimizers)} is null or holds an optimizer whose state is out of reach; allowed are all optimizers of TorchSharp but LBFGS. "
+                + "Leave that one out and make it anew after the cut.");
+        }
+
+        if (errors.Count > 0)
+            throw new ArgumentException(string.Join(Environment.NewLine, errors), "options");
     }
 }

@@ -10,15 +10,16 @@ namespace FilterPruning.Tracing;
 /// cotangent serves all digits.</para>
 /// <para><b>Precision.</b> A quotient of float32 sums carries a relative error of a few ε = 6·10⁻⁸, up to about √n·ε for a sum of n terms
 /// (n = 10⁴: 6·10⁻⁶). Neighbouring codes of a digit with base B differ by 1/B of a value below 2; B ≤ 256 leaves 2·10⁻³, and the tolerance of
-/// 0.02 of a step is 4·10⁻⁵: far above the error and far below a step. More than 256 labels get two digits (12,544 = 112²), or three. A mixture is
-/// caught by its variance (tolerance 5·10⁻⁵, ten times the rounding of numbers up to 8), or, when its codes are neighbours and the variance small, by
-/// falling between two steps. Codes are dealt at random, afresh for each probe, so that nothing hides behind the same accident twice.</para>
+/// 0.02 of a step is 4·10⁻⁵: far above the error and far below a step. More than 256 labels get two digits (12,544 = 112²), or three. A mixture either
+/// falls between two steps or, where its mean hits a step, has a variance of at least 1/B² = 1.5·10⁻⁵; the tolerance of 1.2·10⁻⁵ is five times the rounding of a
+/// plain copy. Rounding that exceeds it (long sums that nearly cancel) costs a second look, never a tie. Codes are dealt at random, afresh for each probe, so that
+/// nothing hides behind the same accident twice.</para>
 /// </remarks>
 internal sealed class ChannelCode
 {
     private const int LargestBase = 256;
     private const double StepTolerance = 0.02;
-    private const double VarianceTolerance = 5e-5;
+    private const double VarianceTolerance = 1.2e-5;
 
     private readonly int[] _labelOfChannel;
     private readonly int[] _codeOfLabel;

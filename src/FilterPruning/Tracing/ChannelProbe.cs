@@ -22,14 +22,17 @@ internal sealed class ChannelProbe
     {
         (_input, _axis, _where, _generator, Deal) = (input, axis, where, generator, deal);
         Channels = (int)input.shape[axis];
-        Dense = rand(input.shape, dtype: float32, generator: generator).add_(0.5).to(input.dtype).to(input.device);
+        // Drawing as many numbers as a large tensor has would cost more than differentiating it: its rows share theirs.
+        var shape = input.shape;
+        if (axis > 0 && input.numel() >= PortValues.LargeTensor) shape[0] = 1;
+        Dense = rand(shape, dtype: float32, generator: generator).add_(0.5).to(input.dtype).to(input.device);
     }
 
     public int Channels { get; }
 
     public Random Deal { get; }
 
-    /// <summary>Random positive weights for every element of the tensor.</summary>
+    /// <summary>Random positive weights; broadcast to the tensor's shape.</summary>
     public Tensor Dense { get; }
 
     /// <summary>Probes one tensor.</summary>
@@ -55,8 +58,8 @@ internal sealed class ChannelProbe
     /// <summary>A source that reaches the tensor, with its gradients for the dense cotangent as rows.</summary>
     internal sealed record LiveSource(ProbeSource Source, Tensor Plain);
 
-    /// <summary>Gradients of the leaves for a cotangent.</summary>
-    public Tensor?[] Pull(Tensor[] leaves, Tensor cotangent) => Gradients.Of([_input], leaves, [cotangent], _where);
+    /// <summary>Gradients of the leaves for a cotangent that broadcasts to the tensor's shape.</summary>
+    public Tensor?[] Pull(Tensor[] leaves, Tensor cotangent) => Gradients.Of([_input], leaves, [cotangent.expand(_input.shape)], _where);
 
     /// <summary>Rows of gradients of the sources for a cotangent times a factor per channel.</summary>
     public Tensor[] Pull(IReadOnlyList<ProbeSource> sources, Tensor cotangent, float[] factors)

@@ -26,7 +26,10 @@ internal sealed class CallEvidence(LayerNode layer, int ordinal)
     public Dictionary<int, string> FromOutside { get; } = [];
 
     /// <summary>Whether another trial could tell more.</summary>
-    public bool IsDark => !Seen || (HasHistory && InputLive.Contains(false)) || (OutputLive.Contains(true) && OutputLive.Contains(false));
+    public bool IsDark => !Seen || (HasHistory && InputLive.Contains(false)) || (FeedsLayers && OutputLive.Contains(false));
+
+    // Of a layer that only feeds returned values, channels still dark (a class that nothing was detected of) are pinned anyway.
+    private bool FeedsLayers => OutputLive.Zip(OutputReturned).Any(channel => channel.First && !channel.Second);
 
     public override string ToString() => Ordinal == 0 ? Layer.Name : $"{Layer.Name} (call {Ordinal + 1})";
 }
@@ -43,6 +46,17 @@ internal sealed class Connection(CallEvidence from, CallEvidence to)
 
     /// <summary>Output channels with elements that reach several input channels at once.</summary>
     public SortedDictionary<int, SortedSet<int>> Mixed { get; } = [];
+
+    /// <summary>
+    /// Once everything is known: what a mixed output also reaches alone says no more than the mixture does (a gate for all channels reaches one alone where the others
+    /// happen to be zero).
+    /// </summary>
+    public void Settle()
+    {
+        foreach (var (output, input) in Exact)
+            if (Mixed.TryGetValue(output, out var inputs)) inputs.Add(input);
+        Exact.RemoveWhere(pair => Mixed.ContainsKey(pair.Out));
+    }
 }
 
 /// <summary>The united evidence of all trials.</summary>

@@ -7,7 +7,8 @@ namespace FilterPruning.Tracing;
 /// <para>First, sparse cotangents: with few places left, most elements see at most one channel, and the code names it. Channels that were
 /// seen from one unit form a class. Then one dense coded probe on the classes proves, element by element, that nothing outside the class is reached.</para>
 /// <para>What still fails is settled by masks: a cotangent that is zero outside a set of channels gives exactly zero to an element that reaches none of
-/// them. Two masks for each bit of the class number give a superset of the classes an element reaches, which is enough to be safe.</para>
+/// them. A mask for each class tells exactly. Where classes are many, two masks for each bit of the class number give a superset of the classes an element reaches,
+/// which is enough to be safe.</para>
 /// </remarks>
 internal sealed class MixedElements(ChannelProbe probe, IReadOnlyList<MixedElements.Item> items)
 {
@@ -15,6 +16,9 @@ internal sealed class MixedElements(ChannelProbe probe, IReadOnlyList<MixedEleme
     private static readonly double[] _shares = [0.125, 0.015, 0.001];
 
     private const int Attempts = 3;
+
+    // Up to so many classes, each gets a mask of its own.
+    private const int MostMasks = 128;
 
     private readonly ProbeSource[] _sources = items.Select(item => item.Source).ToArray();
     private readonly SortedDictionary<int, SortedSet<int>>[] _seen = items.Select(_ => new SortedDictionary<int, SortedSet<int>>()).ToArray();
@@ -105,32 +109,58 @@ internal sealed class MixedElements(ChannelProbe probe, IReadOnlyList<MixedEleme
 
     private void AddOpenClasses(Tensor?[] open, int[] classOf, int classes)
     {
-        var bits = Math.Max(1, 32 - int.LeadingZeroCount(classes - 1));
         var elements = open.Select(mask => mask?.reshape(-1).nonzero().squeeze(1)).ToArray();
+        if (classes <= MostMasks) AddClassByClass(elements, classOf, classes);
+        else AddByBits(elements, classOf, classes);
+    }
+
+    private void AddClassByClass(Tensor?[] elements, int[] classOf, int classes)
+    {
+        for (var number = 0; number < classes; number++)
+        {
+            using var scope = NewDisposeScope();
+            var touched = Touched(elements, channel => classOf[channel] == number);
+            for (var i = 0; i < elements.Length; i++)
+                if (elements[i] is { } at)
+                    foreach (var unit in UnitsOf(i, at.masked_select(touched[i]!)).ToHashSet()) AddClass(i, (int)unit, number, classOf);
+        }
+    }
+
+    private void AddByBits(Tensor?[] elements, int[] classOf, int classes)
+    {
+        var bits = Math.Max(1, 32 - int.LeadingZeroCount(classes - 1));
         var ones = elements.Select(e => e is null ? null : zeros_like(e)).ToArray();
         var none = elements.Select(e => e is null ? null : zeros_like(e)).ToArray();
         for (var bit = 0; bit < bits; bit++)
         {
-            Accumulate(ones, elements, bit, channel => (classOf[channel] >> bit & 1) == 1);
-            Accumulate(none, elements, bit, channel => (classOf[channel] >> bit & 1) == 0);
+            Accumulate(ones, bit, channel => (classOf[channel] >> bit & 1) == 1);
+            Accumulate(none, bit, channel => (classOf[channel] >> bit & 1) == 0);
         }
         for (var i = 0; i < items.Count; i++)
             if (elements[i] is { } at) AddPatterns(i, at, ones[i]!, none[i]!, (1L << bits) - 1, classOf, classes);
+
+        void Accumulate(Tensor?[] sums, int bit, Func<int, bool> member)
+        {
+            using var scope = NewDisposeScope();
+            var touched = Touched(elements, member);
+            for (var i = 0; i < sums.Length; i++) sums[i]?.add_(touched[i]!.to(int64) * (1L << bit));
+        }
     }
 
-    private void Accumulate(Tensor?[] sums, Tensor?[] elements, int bit, Func<int, bool> member)
+    /// <summary>For each item, which of the given elements reach any of the given channels; zeros of a mask stay exact zeros.</summary>
+    private Tensor?[] Touched(Tensor?[] elements, Func<int, bool> member)
     {
-        using var scope = NewDisposeScope();
         var mask = Enumerable.Range(0, probe.Channels).Select(channel => member(channel) ? 1f : 0f).ToArray();
         var gradients = probe.Pull(_sources, probe.Dense, mask);
-        for (var i = 0; i < sums.Length; i++)
-            sums[i]?.add_(gradients[i].reshape(-1).index_select(0, elements[i]!).ne(0).to(int64) * (1L << bit));
+        return elements.Select((at, i) => at is null ? null : gradients[i].reshape(-1).index_select(0, at).ne(0)).ToArray();
     }
+
+    private long[] UnitsOf(int item, Tensor elements) => elements.div(items[item].Plain.shape[1], RoundingMode.floor).to(int64).cpu().data<long>().ToArray();
 
     private void AddPatterns(int item, Tensor elements, Tensor ones, Tensor none, long all, int[] classOf, int classes)
     {
         using var scope = NewDisposeScope();
-        var units = elements.div(items[item].Plain.shape[1], RoundingMode.floor).to(int64).cpu().data<long>().ToArray();
+        var units = UnitsOf(item, elements);
         var (one, zero) = (ones.cpu().data<long>().ToArray(), none.cpu().data<long>().ToArray());
         var patterns = new HashSet<(int Unit, long Value, long Open)>();
         for (var k = 0; k < units.Length; k++)

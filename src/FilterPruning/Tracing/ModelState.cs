@@ -11,6 +11,7 @@ internal sealed class ModelState : IDisposable
     private readonly List<(nn.Module Module, bool Training)> _modes;
     private readonly List<(Tensor Buffer, Tensor Copy)> _buffers;
     private readonly List<Tensor> _opened = [];
+    private readonly List<(Tensor Owner, Tensor Gradient)> _gradients = [];
     private readonly Tensor _random;
     private readonly bool _gradEnabled;
 
@@ -37,17 +38,32 @@ internal sealed class ModelState : IDisposable
         }
     }
 
-    /// <summary>Lets derivatives reach a frozen tensor until the state is restored.</summary>
-    public void Open(Tensor tensor)
+    /// <summary>Lets derivatives reach a tensor, frozen or not, until the state is restored; its own gradient is put aside.</summary>
+    /// <returns>False for what can have no gradient.</returns>
+    public bool Open(Tensor tensor)
     {
-        if (tensor.requires_grad || !tensor.is_leaf || !tensor.is_floating_point()) return;
-        tensor.requires_grad = true;
-        _opened.Add(tensor);
+        if (!tensor.is_leaf || !tensor.is_floating_point()) return false;
+        if (tensor.grad is { } gradient)
+        {
+            _gradients.Add((tensor, gradient.DetachFromDisposeScope()));
+            tensor.grad = null;
+        }
+        if (!tensor.requires_grad)
+        {
+            tensor.requires_grad = true;
+            _opened.Add(tensor);
+        }
+        return true;
     }
 
     public void Dispose()
     {
         foreach (var tensor in _opened) tensor.requires_grad = false;
+        foreach (var (owner, gradient) in _gradients)
+        {
+            owner.grad = gradient;
+            gradient.Dispose();
+        }
         foreach (var (module, training) in _modes)
             if (module.training != training) module.train(training);
         using (no_grad())

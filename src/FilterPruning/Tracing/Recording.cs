@@ -91,12 +91,10 @@ internal sealed class Recording : IDisposable
 
         set_grad_enabled(true);
         if (!output.is_floating_point()) return output;
-        // The model's own scopes must not end the port's life.
-        var port = _values.Like(output).DetachFromDisposeScope();
-        port.requires_grad = true;
-        call.Port = port;
+        // The leaf is outside the model's own scopes, which must not end its life.
+        var (leaf, handed) = _values.Make(output, call.Layer.Rule.OutputAxis(call.Layer.Module, output));
+        call.Port = leaf;
         _ports.Add(call);
-        // Not the leaf itself: in-place code on a leaf throws.
-        return port.clone();
+        return handed;
     }
 }

@@ -30,13 +30,17 @@ internal sealed class Tracer
     {
         using var scope = NewDisposeScope();
         var tracer = new Tracer(model, forward, example, options);
-        using (var state = new ModelState(model))
+        using var state = new ModelState(model);
+        try
         {
-            var weights = tracer.OpenWeights(state);
             tracer.RunPlain();
-            tracer.RunTrials(weights);
+            tracer.RunTrials(tracer.OpenWeights(state));
         }
-        return new GraphBuilder(tracer._nodes, tracer._evidence, tracer._shapes).Build(model, () => forward(example));
+        catch (ForwardFailedException error)
+        {
+            throw new PruningException(error.Message, error.InnerException!);
+        }
+        return new GraphBuilder(tracer._nodes, tracer._evidence, tracer._shapes).Build(model, () => forward(example), tracer.Rehearse);
     }
 
     /// <summary>The unprobed forward gives the order of the layers and the true shapes of their calls.</summary>
@@ -50,9 +54,17 @@ internal sealed class Tracer
         KeepShapes(recording);
     }
 
+    private IReadOnlyDictionary<int, string> Rehearse(IReadOnlyList<TracedLayer> layers, IReadOnlyList<ChannelGroup> groups)
+    {
+        return Rehearsal.FixedGroups(_nodes, layers, groups, Run, _options.Seed);
+
+        // All it may return is looked at: a lazy result does its work only then.
+        void Run() => ReturnedTensors.In(_forward(_example));
+    }
+
     private void RunTrials(IReadOnlyList<Weight> weights)
     {
-        PruningException? failure = null;
+        ForwardFailedException? failure = null;
         using var generator = new Generator((ulong)_options.Seed, CPU);
         generator.manual_seed(_options.Seed);
         var codes = new Random(_options.Seed);
@@ -60,7 +72,7 @@ internal sealed class Tracer
         {
             try
             {
-                RunTrial(PortValues.ForTrial(trial, generator), generator, codes, _evidence.Trials == 0 ? weights : []);
+                RunTrial(PortValues.ForTrial(trial, generator), generator, codes, weights);
                 _evidence.Trials++;
             }
             catch (ForwardFailedException error)
@@ -154,9 +166,7 @@ internal sealed class Tracer
 
         void Add(Tensor tensor, string name, LayerNode? owner)
         {
-            if (!known.Add(tensor.Handle) || !tensor.is_floating_point()) return;
-            state.Open(tensor);
-            if (tensor.requires_grad && tensor.is_leaf) weights.Add(new Weight(tensor, name, owner));
+            if (known.Add(tensor.Handle) && state.Open(tensor)) weights.Add(new Weight(tensor, name, owner));
         }
     }
 
@@ -169,7 +179,7 @@ internal sealed class Tracer
         catch (Exception error) when (error is not PruningException)
         {
             throw new ForwardFailedException(
-                $"The forward of {_model.GetName()} threw while it was traced: {error.Message} Check that it runs in evaluation mode on the example as given.", error);
+                $"The forward of {_model.GetName()} threw while it was traced ({error.Message}). Check that it runs in evaluation mode on the example as given.", error);
         }
     }
 
@@ -184,5 +194,5 @@ internal sealed class Tracer
         }
     }
 
-    private sealed class ForwardFailedException(string message, Exception inner) : PruningException(message, inner);
+    private sealed class ForwardFailedException(string message, Exception inner) : Exception(message, inner);
 }

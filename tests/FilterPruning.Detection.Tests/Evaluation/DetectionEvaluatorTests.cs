@@ -66,7 +66,7 @@ public class DetectionEvaluatorTests
         Assert.Equal(1, json.RootElement.GetProperty("matchRate").GetDouble());
         Assert.Equal(3, json.RootElement.GetProperty("images").GetInt32());
         Assert.Contains("squares: 3 images, 3 objects, 3 detections", result.ToText(), StringComparison.Ordinal);
-        Assert.Contains("white          2    1.0000    1.0000    1.0000    1.0000", result.ToText(), StringComparison.Ordinal);
+        Assert.Contains("white        2    1.0000    1.0000    1.0000    1.0000", result.ToText(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -113,6 +113,27 @@ public class DetectionEvaluatorTests
         var annotated = new AnnotatedSquares();
         var result = DetectionEvaluator.Evaluate(Copy, annotated);
         Assert.Equal((1.0, -1.0), (result.Mask.APmedium, result.Mask.APsmall));
+        var part = DetectionEvaluator.Evaluate(Copy, annotated.Take(2));
+        Assert.Equal((1.0, -1.0, 2), (part.Mask.APmedium, part.Mask.APsmall, part.Images));
+    }
+
+    [Fact]
+    public void A_model_is_evaluated_and_left_in_its_mode()
+    {
+        using var model = MaskRcnn.ResNet18Fpn(3, Models.Small.Options);
+        model.train();
+        var quiet = model.modules().ElementAt(3);
+        quiet.eval();
+        var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
+        var result = DetectionEvaluator.Evaluate(model, new Squares(), new EvaluationOptions { Images = ..2 });
+        Assert.Equal(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+        Assert.Equal((2, 2), (result.Images, result.Instances));
+        Assert.True(model.training);
+        Assert.All(model.modules(), module => Assert.Equal(!quiet.modules().Prepend(quiet).Contains(module), module.training));
+
+        using var other = MaskRcnn.ResNet18Fpn(4, Models.Small.Options);
+        var error = Assert.Throws<ArgumentException>(() => DetectionEvaluator.Evaluate(other, new Squares()));
+        Assert.Contains("4 classes, but the data set 'squares' has 2", error.Message, StringComparison.Ordinal);
     }
 
     private static IReadOnlyList<Answered> Copy(IReadOnlyList<Tensor> images) => Answer(images, square => square);
@@ -159,7 +180,7 @@ public class DetectionEvaluatorTests
 
     private sealed class AnnotatedSquares : Squares, IGroundTruthSource
     {
-        public IReadOnlyList<GroundTruthInstance> GroundTruth(int index)
+        public IReadOnlyList<GroundTruthInstance>? GroundTruth(int index)
         {
             using var sample = Load(index);
             return [.. InstanceConverter.FromSample(sample).Select(instance => instance with { Area = 2000 })];

@@ -165,6 +165,20 @@ public class RoIAlignTests
         Assert.All(results, result => Assert.Equal(results[0].Gradient, result.Gradient));
     }
 
+    [Theory]
+    [InlineData(ScalarType.Float16, 2e-3)]
+    [InlineData(ScalarType.BFloat16, 2e-2)]
+    public void Half_precision_is_computed_in_single(ScalarType dtype, double tolerance)
+    {
+        using var scope = NewDisposeScope();
+        var input = RandomBoxes.Normal(11, 1, 3, 9, 9);
+        var rois = RandomBoxes.RoIs(new Random(6), 8, 1, 9, 9);
+        var half = RoIAlign.Apply(input.to(dtype), rois, 3, 3);
+        Assert.Equal(dtype, half.dtype);
+        // Rounding of the input and of the output, of values up to about 3.
+        Assert.InRange(RandomBoxes.LargestDifference(half, RoIAlign.Apply(input, rois, 3, 3)), 0, 3 * tolerance);
+    }
+
     [Fact]
     public void Gradients_are_recorded_only_where_they_are_wanted()
     {

@@ -1,5 +1,6 @@
 using FilterPruning.Detection.Models;
 using FilterPruning.Detection.Training;
+using FilterPruning.Storage;
 
 namespace FilterPruning.Detection.Tests.Training;
 
@@ -83,6 +84,27 @@ public class DetectionTrainerTests
     }
 
     [Fact]
+    public void Exported_weights_are_the_averages_under_their_plain_names()
+    {
+        using var folder = new ScratchFolder();
+        var options = Options with { CheckpointPath = folder.File("run.safetensors") };
+        using var model = new TinyModel(1);
+        Trainer(model, options).Train();
+        TrainingCheckpoint.ExportWeights(options.CheckpointPath!, folder.File("full.safetensors"), metadata: new Dictionary<string, string> { ["recipe"] = "tiny" });
+        TrainingCheckpoint.ExportWeights(options.CheckpointPath!, folder.File("half.safetensors"), halfPrecision: true);
+
+        using var other = new TinyModel(2);
+        StateDictLoader.Load(other, folder.File("full.safetensors"));
+        AssertSameBits(model, other);
+        using var full = SafetensorsFile.Open(folder.File("full.safetensors"));
+        Assert.Equal(("tiny", "6"), (full.Metadata["recipe"], full.Metadata["iteration"]));
+        using var half = SafetensorsFile.Open(folder.File("half.safetensors"));
+        Assert.Equal(full.Names, half.Names);
+        Assert.Equal((ScalarType.Float16, ScalarType.Float32), (half.Describe("conv1.weight").DType, half.Describe("bn1.running_mean").DType));
+        Assert.Contains("not a training checkpoint", Assert.Throws<PruningException>(() => TrainingCheckpoint.LoadWeights(other, folder.File("full.safetensors"))).Message);
+    }
+
+    [Fact]
     public void The_loss_falls()
     {
         using var model = new TinyModel(1);
@@ -125,11 +147,11 @@ public class DetectionTrainerTests
         var options = Options with { CheckpointPath = folder.File("run.safetensors"), Frozen = ["conv1.*"] };
         using var randomBefore = random.get_rng_state();
         Trainer(model, options).Train();
-        long before = Tensor.TotalCount;
+        long before = Bits.LiveTensors();
         var counts = new List<long>();
         Trainer(model, options with { Epochs = 6 }).Train(new DirectProgress(p => counts.Add(Tensor.TotalCount)));
 
-        Assert.Equal(before, Tensor.TotalCount);
+        Assert.Equal(before, Bits.LiveTensors());
         // The queue may hold a few batches more or less; what an iteration makes must not pile up.
         Assert.True(counts[^1] - counts[4] <= 4 * options.PrefetchBatches * options.BatchSize, string.Join(" ", counts));
         Assert.False(model.training);

@@ -42,11 +42,11 @@ public class MaskRcnnTrainingTests
     {
         using var model = Create(0);
         Trainer(model, Options).Train();
-        long before = Tensor.TotalCount;
+        long before = Bits.LiveTensors();
         var totals = new List<float>();
         new DetectionTrainer(model, Scenes(4), Options with { Epochs = 20, ScaleJitterMin = 1, ScaleJitterMax = 1, FlipProbability = 0, LearningRate = 0.02 }).Train(new DirectProgress(p => totals.Add(p.Losses.Total)));
 
-        Assert.Equal(before, Tensor.TotalCount);
+        Assert.Equal(before, Bits.LiveTensors());
         Assert.True(totals.TakeLast(6).Average() < 0.8 * totals.Take(6).Average(), string.Join(" ", totals));
     }
 

@@ -38,11 +38,11 @@ public class ScaleJitterTests
     public void It_leaves_no_tensor_behind()
     {
         using var sample = Sample(4, 8, 20, 20);
-        long before = Tensor.TotalCount;
+        long before = Bits.LiveTensors();
         ScaleJitter.Apply(sample, 1.3, 0.2, 0.7).Dispose();
         ScaleJitter.Apply(sample, 0.7, 0.2, 0.7).Dispose();
 
-        Assert.Equal(before, Tensor.TotalCount);
+        Assert.Equal(before, Bits.LiveTensors());
     }
 
     private static DetectionSample Sample(int left, int top, int right, int bottom)

@@ -92,9 +92,17 @@ internal sealed class ScratchFolder : IDisposable
     public void Dispose() => _folder.Delete(recursive: true);
 }
 
-/// <summary>Comparison of tensors to the last bit.</summary>
+/// <summary>Comparison of tensors to the last bit, and how many there are.</summary>
 internal static class Bits
 {
+    /// <summary>Live tensors, without those that other tests left to the garbage collector.</summary>
+    public static long LiveTensors()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        return Tensor.TotalCount;
+    }
+
     public static bool Same(Tensor a, Tensor b)
     {
         using var scope = NewDisposeScope();

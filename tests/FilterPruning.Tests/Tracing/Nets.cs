@@ -89,4 +89,136 @@ public static class Nets
     public static Net Grouped() => new(
         (n, x) => n.Call("last", F.relu(n.Call("grouped", F.relu(n.Call("first", x))))),
         ("first", Conv(3, 12)), ("grouped", Conv(12, 8, groups: 4)), ("last", Conv(8, 5)));
+
+    public static Net Shuffle() => new(
+        (n, x) =>
+        {
+            var y = F.relu(n.Call("first", x));
+            var dealt = y.view(y.shape[0], 2, y.shape[1] / 2, y.shape[2], y.shape[3]).transpose(1, 2).reshape(y.shape);
+            return n.Call("last", dealt);
+        },
+        ("first", Conv(3, 8)), ("last", Conv(8, 5)));
+
+    public static Net ShuffleOfTwo() => new(
+        (n, x) =>
+        {
+            var y = cat([F.relu(n.Call("left", x)), F.relu(n.Call("right", x))], 1);
+            var dealt = y.view(y.shape[0], 2, y.shape[1] / 2, y.shape[2], y.shape[3]).transpose(1, 2).reshape(y.shape);
+            return n.Call("last", dealt);
+        },
+        ("left", Conv(3, 6)), ("right", Conv(3, 6)), ("last", Conv(12, 5)));
+
+    public static Net SwappedHalves() => new(
+        (n, x) =>
+        {
+            var halves = F.relu(n.Call("first", x)).chunk(2, 1);
+            return n.Call("last", cat([halves[1], halves[0]], 1));
+        },
+        ("first", Conv(3, 8)), ("last", Conv(8, 5)));
+
+    /// <summary>A third of the channels to one layer, the rest to another; the third is written down, or computed.</summary>
+    public static Net Slice(bool writtenDown) => new(
+        (n, x) =>
+        {
+            var y = F.relu(n.Call("first", x));
+            var third = writtenDown ? 4 : y.shape[1] / 3;
+            return n.Call("head", y.narrow(1, 0, third)) + n.Call("tail", y.narrow(1, third, y.shape[1] - third));
+        },
+        ("first", Conv(3, 12)), ("head", Conv(4, 5)), ("tail", Conv(8, 5)));
+
+    public static Net LiteralView() => new(
+        (n, x) => n.Call("last", F.relu(n.Call("fc", F.adaptive_avg_pool2d(F.relu(n.Call("conv", x)), 5).view(-1, 6 * 25)))),
+        ("conv", Conv(3, 6)), ("fc", Linear(6 * 25, 9)), ("last", Linear(9, 5)));
+
+    public static Net ChannelsLastFlatten() => new(
+        (n, x) => n.Call("last", F.adaptive_avg_pool2d(F.relu(n.Call("conv", x)), 2).permute(0, 2, 3, 1).flatten(1)),
+        ("conv", Conv(3, 6)), ("last", Linear(24, 5)));
+
+    public static Net CalledTwice() => new(
+        (n, x) => n.Call("last", F.relu(n.Call("twice", F.relu(n.Call("twice", F.relu(n.Call("first", x))))))),
+        ("first", Conv(3, 8)), ("twice", Conv(8, 8)), ("last", Conv(8, 5)));
+
+    public static Net BroadcastAdd() => new(
+        (n, x) =>
+        {
+            var shift = n.Call("shift", F.relu(n.Call("code", x.mean([2, 3]))));
+            return n.Call("last", n.Call("first", x) + shift.unsqueeze(2).unsqueeze(3));
+        },
+        ("code", Linear(3, 6)), ("shift", Linear(6, 8)), ("first", Conv(3, 8)), ("last", Conv(8, 5)));
+
+    public static Net SpatialGate() => new(
+        (n, x) =>
+        {
+            var y = F.relu(n.Call("first", x));
+            return n.Call("last", y * sigmoid(n.Call("gate", y)));
+        },
+        ("first", Conv(3, 8)), ("gate", Conv(8, 1)), ("last", Conv(8, 5)));
+
+    public static Net InPlace() => new(
+        (n, x) =>
+        {
+            var y = n.Call("first", x).relu_();
+            var z = n.Call("inner", y);
+            z.add_(y).relu_();
+            return n.Call("last", z);
+        },
+        ("first", Conv(3, 8)), ("inner", Conv(8, 8)), ("last", Conv(8, 5)));
+
+    public static Net Argmax() => new(
+        (n, x) => n.Call("last", F.relu(n.Call("first", x))).argmax(1),
+        ("first", Conv(3, 8)), ("last", Conv(8, 5)));
+
+    public static Net NoGrad() => new(
+        (n, x) =>
+        {
+            using var guard = no_grad();
+            return n.Call("last", F.relu(n.Call("first", x)));
+        },
+        ("first", Conv(3, 8)), ("last", Conv(8, 5)));
+
+    /// <summary>Four heads of four features; the number of heads follows from the width.</summary>
+    public static Net Attention() => new(
+        (n, x) =>
+        {
+            var tokens = F.relu(n.Call("embed", x.flatten(2).transpose(1, 2)));
+            var (q, k, v) = (Heads("q"), Heads("k"), Heads("v"));
+            var mixed = matmul(softmax(matmul(q, k.transpose(2, 3)), 3), v);
+            return n.Call("project", mixed.transpose(1, 2).flatten(2));
+
+            Tensor Heads(string name)
+            {
+                var y = n.Call(name, tokens);
+                return y.view(y.shape[0], y.shape[1], -1, 4).transpose(1, 2);
+            }
+        },
+        ("embed", Linear(3, 10)), ("q", Linear(10, 16)), ("k", Linear(10, 16)), ("v", Linear(10, 16)), ("project", Linear(16, 5)));
+
+    public static Net SoftmaxOverChannels() => new(
+        (n, x) => n.Call("last", softmax(n.Call("first", x), 1)),
+        ("first", Conv(3, 8)), ("last", Conv(8, 5)));
+
+    /// <summary>Reads the layer's output through a gate that no value opens.</summary>
+    public static Net Dark() => new(
+        (n, x) =>
+        {
+            var y = n.Call("first", x);
+            return n.Call("last", F.relu(n.Call("side", x)) + F.relu(-1 - (y * y)));
+        },
+        ("first", Conv(3, 8)), ("side", Conv(3, 8)), ("last", Conv(8, 5)));
+
+    public static Net LayerNormBetween() => new(
+        (n, x) => n.Call("last", n.Call("norm", F.relu(n.Call("first", x.mean([2, 3]))))),
+        ("first", Linear(3, 8)), ("norm", LayerNorm(8)), ("last", Linear(8, 5)));
+
+    public static Net Bypassed() => new(
+        (n, x) => n.Call("last", F.relu(n["inner"].forward(n.Call("first", x)))),
+        ("first", Conv(3, 8)), ("inner", Conv(8, 8)), ("last", Conv(8, 5)));
+
+    public static Net Wide(int channels) => new(
+        (n, x) => n.Call("last", F.relu(n.Call("norm", n.Call("inner", F.relu(n.Call("first", x)))) + n.Call("skip", x))),
+        ("first", Conv(3, channels, 1)), ("inner", Conv(channels, channels, 1)), ("norm", BatchNorm2d(channels)), ("skip", Conv(3, channels, 1)), ("last", Conv(channels, 5, 1)));
+
+    public static Sequential Nested() => Sequential(
+        ("stem", Sequential(("conv", Conv(3, 8)), ("act", ReLU(inplace: true)))),
+        ("body", Sequential(("a", Sequential(("conv", Conv(8, 6)), ("norm", BatchNorm2d(6)))), ("b", Conv(6, 5)))));
 }

@@ -1,12 +1,14 @@
 using FilterPruning.Graph;
+using F = TorchSharp.torch.nn.functional;
 
 namespace FilterPruning.Tests.Tracing;
 
 public class TraceTests
 {
-    private static DependencyGraph Trace(Net net, int size = 16)
+    private static DependencyGraph Trace(nn.Module<Tensor, Tensor> net, int size = 16)
     {
-        using var x = randn(2, 3, size, size);
+        using var generator = new Generator(7);
+        using var x = randn(2, 3, size, size, generator: generator);
         return DependencyGraph.Trace(net, x);
     }
 
@@ -68,5 +70,219 @@ public class TraceTests
     {
         using var net = Nets.Grouped();
         Assert.Equal(["2 x grouped.out*4 last.in*4", "3 x first.out*4 grouped.in*4"], GroupText.Prunable(Trace(net)));
+    }
+
+    [Fact]
+    public void A_shuffle_ties_equal_places_of_its_blocks()
+    {
+        using var net = Nets.Shuffle();
+        Assert.Equal(["4 x first.out*2 last.in*2"], GroupText.Prunable(Trace(net)));
+    }
+
+    [Fact]
+    public void A_shuffle_of_two_layers_ties_them_place_by_place()
+    {
+        using var net = Nets.ShuffleOfTwo();
+        Assert.Equal(["6 x left.out right.out last.in*2"], GroupText.Prunable(Trace(net)));
+    }
+
+    [Fact]
+    public void Halves_that_are_swapped_are_tied_place_by_place()
+    {
+        using var net = Nets.SwappedHalves();
+        Assert.Equal(["4 x first.out*2 last.in*2"], GroupText.Prunable(Trace(net)));
+    }
+
+    [Fact]
+    public void A_slice_at_a_computed_third_ties_the_thirds()
+    {
+        using var net = Nets.Slice(writtenDown: false);
+        Assert.Equal(["4 x first.out*3 head.in tail.in*2"], GroupText.Prunable(Trace(net)));
+    }
+
+    [Fact]
+    public void A_slice_at_a_written_number_keeps_its_channels()
+    {
+        using var net = Nets.Slice(writtenDown: true);
+        var graph = Trace(net);
+        Assert.Empty(GroupText.Prunable(graph));
+        Assert.Contains("4 x first.out*3 head.in tail.in*2 (FixedByCode)", GroupText.Pinned(graph));
+    }
+
+    [Fact]
+    public void A_view_with_a_written_width_keeps_the_channels_it_counts_and_frees_the_others()
+    {
+        using var net = Nets.LiteralView();
+        var graph = Trace(net);
+        Assert.Equal(["9 x fc.out last.in"], GroupText.Prunable(graph));
+        Assert.Contains("6 x conv.out fc.in*25 (FixedByCode)", GroupText.Pinned(graph));
+    }
+
+    [Fact]
+    public void Flatten_with_channels_last_is_seen_as_well()
+    {
+        using var net = Nets.ChannelsLastFlatten();
+        Assert.Equal(["6 x conv.out last.in*4"], GroupText.Prunable(Trace(net)));
+    }
+
+    [Fact]
+    public void A_layer_called_twice_is_tied_to_itself()
+    {
+        using var net = Nets.CalledTwice();
+        var graph = Trace(net);
+        Assert.Equal(["8 x first.out twice.in twice.out last.in"], GroupText.Prunable(graph));
+        Assert.Equal(2, graph.Layers.Single(layer => layer.Name == "twice").Calls.Count);
+    }
+
+    [Fact]
+    public void A_broadcast_shift_is_tied_to_what_it_shifts()
+    {
+        using var net = Nets.BroadcastAdd();
+        Assert.Equal(["6 x code.out shift.in", "8 x shift.out first.out last.in"], GroupText.Prunable(Trace(net)));
+    }
+
+    [Fact]
+    public void One_gate_for_all_channels_stays_and_leaves_them_free()
+    {
+        using var net = Nets.SpatialGate();
+        var graph = Trace(net);
+        Assert.Equal(["8 x first.out gate.in last.in"], GroupText.Prunable(graph));
+        Assert.Contains("1 x gate.out (Mixed)", GroupText.Pinned(graph));
+    }
+
+    [Fact]
+    public void In_place_code_is_traced_like_any_other()
+    {
+        using var net = Nets.InPlace();
+        Assert.Equal(["8 x first.out inner.in inner.out last.in"], GroupText.Prunable(Trace(net)));
+    }
+
+    [Fact]
+    public void A_layer_that_only_feeds_an_argmax_stays()
+    {
+        using var net = Nets.Argmax();
+        var graph = Trace(net);
+        Assert.Equal(["8 x first.out last.in"], GroupText.Prunable(graph));
+        Assert.Contains("5 x last.out (FeedsNothingTraceable)", GroupText.Pinned(graph));
+    }
+
+    [Fact]
+    public void A_forward_under_no_grad_is_traced_all_the_same()
+    {
+        using var net = Nets.NoGrad();
+        Assert.Equal(["8 x first.out last.in"], GroupText.Prunable(Trace(net)));
+    }
+
+    [Fact]
+    public void Attention_heads_go_as_a_whole()
+    {
+        using var net = Nets.Attention();
+        Assert.Equal(["10 x embed.out q.in k.in v.in", "4 x q.out*4 k.out*4 v.out*4 project.in*4"], GroupText.Prunable(Trace(net, 4)));
+    }
+
+    [Fact]
+    public void A_softmax_over_channels_pins_them_as_mixed()
+    {
+        using var net = Nets.SoftmaxOverChannels();
+        var graph = Trace(net);
+        Assert.Empty(GroupText.Prunable(graph));
+        Assert.Contains("8 x first.out (Mixed)", GroupText.Pinned(graph));
+    }
+
+    [Fact]
+    public void Channels_that_no_trial_lights_stay()
+    {
+        using var net = Nets.Dark();
+        var graph = Trace(net);
+        Assert.Contains("8 x first.out (FeedsNothingTraceable)", GroupText.Pinned(graph));
+        // What it is added to cannot shrink without it, and rehearsal finds that out.
+        Assert.Contains("8 x side.out last.in (FixedByCode)", GroupText.Pinned(graph));
+    }
+
+    [Fact]
+    public void A_norm_without_a_rule_pins_what_it_normalizes()
+    {
+        using var net = Nets.LayerNormBetween();
+        var graph = Trace(net);
+        Assert.Empty(GroupText.Prunable(graph));
+        Assert.Contains(graph.Groups, group => group.Pin is { Reason: PinReason.ModelInput } pin && pin.Evidence.Contains("norm.weight", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_layer_called_through_forward_is_named()
+    {
+        using var net = Nets.Bypassed();
+        var error = Assert.Throws<PruningException>(() => Trace(net));
+        Assert.Contains("'inner'", error.Message, StringComparison.Ordinal);
+        Assert.Contains(".call", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_thousand_channels_are_told_apart()
+    {
+        using var net = Nets.Wide(1000);
+        Assert.Equal(["1000 x first.out inner.in", "1000 x inner.out norm.out skip.out last.in"], GroupText.Prunable(Trace(net, 4)));
+    }
+
+    [Fact]
+    public void Nested_modules_keep_their_paths()
+    {
+        using var net = Nets.Nested();
+        Assert.Equal(["6 x body.a.conv.out body.a.norm.out body.b.in", "8 x stem.conv.out body.a.conv.in"], GroupText.Prunable(Trace(net)));
+    }
+
+    [Fact]
+    public void What_is_returned_stays_even_if_it_is_used_further()
+    {
+        using var net = Nets.Chain();
+        using var x = randn(2, 3, 8, 8);
+        var graph = DependencyGraph.Trace(net, n =>
+        {
+            var middle = n.Call("norm", n.Call("first", x));
+            return new Dictionary<string, object> { ["middle"] = middle, ["answers"] = new[] { (1, n.Call("last", middle)) } };
+        });
+        Assert.Empty(GroupText.Prunable(graph));
+        Assert.Equal(["3 x first.in (ModelInput)", "5 x last.out (ModelOutput)", "8 x first.out norm.out last.in (ModelOutput)"], GroupText.Pinned(graph));
+    }
+
+    [Fact]
+    public void An_input_that_joins_the_features_pins_the_channels_it_joins()
+    {
+        using var net = new Net((n, x) => n.Call("last", cat([x, F.relu(n.Call("first", x))], 1)), ("first", Nets.Conv(3, 8)), ("last", Nets.Conv(11, 5)));
+        var graph = Trace(net);
+        Assert.Equal(["8 x first.out last.in"], GroupText.Prunable(graph));
+        Assert.Equal(["3 x first.in (ModelInput)", "3 x last.in (ModelInput)", "5 x last.out (ModelOutput)"], GroupText.Pinned(graph));
+    }
+
+    [Fact]
+    public void The_same_seed_gives_the_same_graph()
+    {
+        using var net = Nets.SqueezeExcite();
+        var (first, second) = (Trace(net), Trace(net));
+        Assert.Equal(first.Groups.SelectMany(group => group.Members), second.Groups.SelectMany(group => group.Members));
+        Assert.Equal(first.Groups.Select(group => group.Pin), second.Groups.Select(group => group.Pin));
+    }
+
+    [Fact]
+    public void A_model_without_layers_is_refused()
+    {
+        using var net = new Net((_, x) => x * 2);
+        Assert.Throws<PruningException>(() => Trace(net));
+    }
+
+    [Fact]
+    public void Members_and_group_indices_agree()
+    {
+        using var net = Nets.Grouped();
+        var graph = Trace(net);
+        foreach (var layer in graph.Layers)
+        {
+            for (var channel = 0; channel < layer.OutputChannels; channel++)
+                Assert.Contains(new ChannelMember(layer.Name, ChannelAxis.Output, channel), graph.Groups[layer.OutputGroups[channel]].Members);
+            for (var channel = 0; channel < layer.InputChannels; channel++)
+                Assert.Contains(new ChannelMember(layer.Name, ChannelAxis.Input, channel), graph.Groups[layer.InputGroups[channel]].Members);
+            Assert.Equal(layer.OutputGroups.Any(group => graph.Groups[group].Pin is null), layer.IsPrunable);
+        }
+        Assert.Equal(graph.Groups.Select((_, i) => i), graph.Groups.Select(group => group.Index));
     }
 }

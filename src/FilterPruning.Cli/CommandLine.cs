@@ -1,0 +1,82 @@
+using System.CommandLine;
+using FilterPruning.Cli.Commands;
+using Spectre.Console;
+
+namespace FilterPruning.Cli;
+
+/// <summary>The tool's commands, and how their errors become messages and exit codes.</summary>
+internal static class CommandLine
+{
+    public static RootCommand Build()
+    {
+        var root = new RootCommand(
+            "Makes trained Mask R-CNN models physically smaller and faster, proves that the small model equals the large one, and repairs it without labels.")
+        {
+            InspectCommand.Create(),
+            PruneCommand.Create(),
+            EvalCommand.Create(),
+            DetectCommand.Create(),
+            TrainCommand.Create(),
+            DemoCommand.Create(),
+            SetupCommand.Create(),
+        };
+        return root;
+    }
+
+    public static async Task<int> RunAsync(string[] args)
+    {
+        var parsed = Build().Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            foreach (var error in parsed.Errors)
+                Console.Error.WriteLine(error.Message);
+            Console.Error.WriteLine($"Run 'filter-pruning {parsed.CommandResult.Command.Name} --help' for the options.");
+            return ExitCode.BadInput;
+        }
+
+        return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    }
+
+    /// <summary>Makes a command run <paramref name="work"/>: finds libtorch, reports errors on standard error, returns the exit code.</summary>
+    public static void Runs(this Command command, Func<ParseResult, CancellationToken, int> work) =>
+        command.SetAction((parsed, cancellation) => Task.FromResult(Guard(() =>
+        {
+            if (LibTorch.TryLoad())
+                return work(parsed, cancellation);
+            Console.Error.WriteLine(LibTorch.HowToGetIt());
+            return ExitCode.Failed;
+        })));
+
+    /// <summary>Turns errors into messages and exit codes.</summary>
+    internal static int Guard(Func<int> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (OperationCanceledException)
+        {
+            Console.Error.WriteLine("Cancelled.");
+            return ExitCode.Cancelled;
+        }
+        catch (Exception error) when (error is ArgumentException or PruningException)
+        {
+            Output.Error(error.Message);
+            return ExitCode.BadInput;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            Output.Error(error.Message);
+            return ExitCode.BadInput;
+        }
+        catch (Exception error)
+        {
+            Output.Error($"{error.GetType().Name}: {error.Message}");
+            if (Environment.GetEnvironmentVariable("FILTERPRUNING_TRACE") == "1")
+                Console.Error.WriteLine(error.StackTrace);
+            else
+                Console.Error.WriteLine("Set FILTERPRUNING_TRACE=1 to see where.");
+            return ExitCode.Failed;
+        }
+    }
+}

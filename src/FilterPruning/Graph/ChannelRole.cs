@@ -1,0 +1,66 @@
+using System.Globalization;
+
+namespace FilterPruning.Graph;
+
+/// <summary>One side of a layer within a role.</summary>
+/// <param name="Layer">The layer's path.</param>
+/// <param name="Axis">The side.</param>
+/// <param name="Channels">How many of that side's channels each group of the role holds: 1, or more where one channel feeds several (49 after a 7 × 7 flatten).</param>
+public readonly record struct RoleSide(string Layer, ChannelAxis Axis, int Channels);
+
+/// <summary>All groups with the same signature: the same sides of the same layers, with the same multiplicities, kept for the same reason or free. What a person calls "these 256 channels".</summary>
+public sealed class ChannelRole
+{
+    private const int NamesShown = 4;
+
+    private ChannelRole(IReadOnlyList<RoleSide> sides, PinReason? pin, IReadOnlyList<int> groups) => (Sides, Pin, Groups) = (sides, pin, groups);
+
+    /// <summary>The number of groups.</summary>
+    public int Count => Groups.Count;
+
+    /// <summary>Indices into <see cref="DependencyGraph.Groups"/>, ascending.</summary>
+    public IReadOnlyList<int> Groups { get; }
+
+    /// <summary>The sides that every group of the role touches, in data order.</summary>
+    public IReadOnlyList<RoleSide> Sides { get; }
+
+    /// <summary>Why the groups must stay, or null when they may be removed.</summary>
+    public PinReason? Pin { get; }
+
+    /// <summary>A line for people: who makes these channels and who reads them. Norms and other channel-wise layers count as makers.</summary>
+    public string Description
+    {
+        get
+        {
+            var makers = Names(ChannelAxis.Output);
+            var readers = Names(ChannelAxis.Input);
+            var text = (makers.Count, readers.Count) switch
+            {
+                (0, _) => $"read by {Join(readers)}",
+                (_, 0) => $"made by {Join(makers)}",
+                _ => $"made by {Join(makers)}; read by {Join(readers)}",
+            };
+            return Pin is { } reason ? $"{text} (stays: {reason})" : text;
+        }
+    }
+
+    /// <summary>The roles of some groups, in the order of their first groups.</summary>
+    internal static IReadOnlyList<ChannelRole> Of(IReadOnlyList<ChannelGroup> groups)
+    {
+        var roles = new Dictionary<string, (IReadOnlyList<RoleSide> Sides, PinReason? Pin, List<int> Groups)>(StringComparer.Ordinal);
+        foreach (var group in groups)
+        {
+            var sides = group.Members.GroupBy(member => (member.Layer, member.Axis)).Select(same => new RoleSide(same.Key.Layer, same.Key.Axis, same.Count())).ToList();
+            var key = $"{group.Pin?.Reason}|{string.Join('|', sides.Select(side => $"{side.Layer}/{side.Axis}/{side.Channels}"))}";
+            if (!roles.TryGetValue(key, out var role)) roles[key] = role = (sides, group.Pin?.Reason, []);
+            role.Groups.Add(group.Index);
+        }
+        return roles.Values.Select(role => new ChannelRole(role.Sides, role.Pin, role.Groups)).ToList();
+    }
+
+    private List<string> Names(ChannelAxis axis) => Sides.Where(side => side.Axis == axis)
+        .Select(side => side.Channels == 1 ? side.Layer : string.Create(CultureInfo.InvariantCulture, $"{side.Layer} ({side.Channels} each)")).ToList();
+
+    private static string Join(List<string> names) =>
+        names.Count <= NamesShown + 1 ? string.Join(", ", names) : $"{string.Join(", ", names.Take(NamesShown))} and {names.Count - NamesShown} more";
+}
