@@ -120,7 +120,7 @@ public class DetectionEvaluatorTests
     [Fact]
     public void A_model_is_evaluated_and_left_in_its_mode()
     {
-        using var model = MaskRcnn.ResNet18Fpn(3, Models.Small.Options);
+        using var model = MaskRcnn.ResNet18Fpn(3, ModelTests.Small.Options);
         model.train();
         var quiet = model.modules().ElementAt(3);
         quiet.eval();
@@ -131,7 +131,7 @@ public class DetectionEvaluatorTests
         Assert.True(model.training);
         Assert.All(model.modules(), module => Assert.Equal(!quiet.modules().Prepend(quiet).Contains(module), module.training));
 
-        using var other = MaskRcnn.ResNet18Fpn(4, Models.Small.Options);
+        using var other = MaskRcnn.ResNet18Fpn(4, ModelTests.Small.Options);
         var error = Assert.Throws<ArgumentException>(() => DetectionEvaluator.Evaluate(other, new Squares()));
         Assert.Contains("4 classes, but the data set 'squares' has 2", error.Message, StringComparison.Ordinal);
     }
