@@ -4,6 +4,7 @@
 #
 #   FILTERPRUNING_DATA=/data benchmarks/studies/pennfudan.sh [OUT]        # OUT defaults to out/pennfudan; about an hour on 2 cores
 set -euo pipefail
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 data=${FILTERPRUNING_DATA:?set FILTERPRUNING_DATA to the folder that holds pennfudan/ and weights/ (see README.md)}
 out=${1:-out/pennfudan}

@@ -3,6 +3,7 @@
 #
 #   benchmarks/studies/reference-ratios.sh [OUT]        # OUT defaults to out/reference-ratios; about five minutes on 2 cores
 set -euo pipefail
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 out=${1:-out/reference-ratios}
 mkdir -p "$out"

@@ -10,7 +10,7 @@ public sealed record MaskRcnnOptions
     /// <summary>The shorter side images are resized to, in pixels. Default 800.</summary>
     public int MinSize { get; init; } = 800;
 
-    /// <summary>The longer side is kept at or below this, in pixels. Default 1333.</summary>
+    /// <summary>The longer side is kept at or below this, in pixels, even if the shorter one then stays below <see cref="MinSize"/>. Default 1333.</summary>
     public int MaxSize { get; init; } = 1333;
 
     /// <summary>Shorter sides to draw from while training, one per image. Default empty: always <see cref="MinSize"/>.</summary>
@@ -134,8 +134,6 @@ public sealed record MaskRcnnOptions
         Fraction((nameof(RpnScoreThresh), RpnScoreThresh), (nameof(BoxScoreThresh), BoxScoreThresh), (nameof(BoxNmsThresh), BoxNmsThresh), (nameof(BoxFgIouThresh), BoxFgIouThresh));
         Fraction((nameof(BoxBgIouThresh), BoxBgIouThresh), (nameof(BoxPositiveFraction), BoxPositiveFraction));
 
-        if (MaxSize < MinSize)
-            errors.Add($"MaxSize is {MaxSize}, less than MinSize {MinSize}");
         if (TrainMinSizes.Any(size => size < 1))
             errors.Add($"TrainMinSizes has {TrainMinSizes.Min()}; sizes are at least 1");
         if (SizeDivisible < 32 || SizeDivisible % 32 != 0)
