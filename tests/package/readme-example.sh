@@ -27,7 +27,7 @@ cat > nuget.config <<XML
 XML
 awk '/<!-- example -->/ {found = 1} found && /^```csharp/ {inside = 1; next} inside && /^```/ {exit} inside {print}' "$root/README.md" > Program.cs
 [ -s Program.cs ] || { echo "readme-example: README.md has no C# block after <!-- example -->." >&2; exit 1; }
-sed -i 's:</PropertyGroup>:<RuntimeIdentifier>$(NETCoreSdkPortableRuntimeIdentifier)</RuntimeIdentifier><SelfContained>false</SelfContained><CreateHardLinksForCopyLocalIfPossible>true</CreateHardLinksForCopyLocalIfPossible></PropertyGroup>:' app.csproj
+sed -i 's:</PropertyGroup>:<UseCurrentRuntimeIdentifier>true</UseCurrentRuntimeIdentifier><SelfContained>false</SelfContained><CreateHardLinksForCopyLocalIfPossible>true</CreateHardLinksForCopyLocalIfPossible></PropertyGroup>:' app.csproj
 dotnet add package FilterPruning --version "$version" >/dev/null
 dotnet add package FilterPruning.Detection --version "$version" >/dev/null
 dotnet add package TorchSharp-cpu --version "$torchsharp" >/dev/null

@@ -72,7 +72,8 @@ public sealed class CalibrationForward
     private static float[] Keep(Tensor boxes)
     {
         using var scope = NewDisposeScope();
-        return boxes.detach().cpu().contiguous().data<float>().ToArray();
+        // TorchSharp's accessor cannot read a tensor without elements.
+        return boxes.numel() == 0 ? [] : boxes.detach().cpu().contiguous().data<float>().ToArray();
     }
 
     private static Tensor Restore(float[] boxes, Tensor image) => tensor(boxes, device: image.device).view(-1, 4);

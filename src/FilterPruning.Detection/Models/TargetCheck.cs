@@ -29,9 +29,6 @@ internal static class TargetCheck
             return $"labels are {labels.dtype} [{string.Join(", ", labels.shape)}], not int64 [{count}]";
         if (masks.dtype != uint8 || masks.dim() != 3 || masks.shape[0] != count || masks.shape[1] != image.shape[1] || masks.shape[2] != image.shape[2])
             return $"masks are {masks.dtype} [{string.Join(", ", masks.shape)}], not uint8 [{count}, {image.shape[1]}, {image.shape[2]}]";
-        if (count == 0)
-            return null;
-
         // TorchSharp's accessor cannot read a tensor without elements.
         if (count == 0)
             return null;

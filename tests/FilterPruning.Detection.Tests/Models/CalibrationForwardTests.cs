@@ -42,4 +42,16 @@ public class CalibrationForwardTests
         Assert.True(first.BoxDeltas.equal(again.BoxDeltas).all().item<bool>());
         Assert.False(first.BoxDeltas.equal(second.BoxDeltas).all().item<bool>());
     }
+
+    [Fact]
+    public void An_image_on_which_nothing_was_found_can_be_run_again()
+    {
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        using var model = MaskRcnn.ResNet18Fpn(3, Small.Options with { BoxScoreThresh = 1 });
+        var image = Small.Images()[0];
+        var calibration = new CalibrationForward();
+        Assert.Equal(0, calibration.Run(model, image).MaskLogits.shape[0]);
+        Assert.Equal(0, calibration.Run(model, image).MaskLogits.shape[0]);
+    }
 }

@@ -61,5 +61,6 @@ public sealed class NotebookGlobals(Action<object> show)
     public void display(object value) => show(value);
 
     /// <summary>Marks text as HTML.</summary>
+    [System.Diagnostics.CodeAnalysis.SuppressMessage("Performance", "CA1822", Justification = "Scripts see the members of their globals object.")]
     public HtmlFragment HTML(string content) => new(content);
 }
