@@ -16,5 +16,5 @@ public enum TensorRole
 /// <param name="OutputAxis">The axis of the output channels, or null when the tensor has none.</param>
 /// <param name="InputAxis">The axis of the input channels, or null when the tensor has none.</param>
 /// <param name="Role">Weight or statistic.</param>
-/// <remarks>In a grouped layer the input axis of a weight holds the channels of one block (<c>[out, in / groups, …]</c>).</remarks>
+/// <remarks>In a grouped layer one axis of a weight holds the channels of one block alone: the input axis (<c>[out, in / groups, …]</c>), or, transposed, the output axis (<c>[in, out / groups, …]</c>).</remarks>
 public sealed record ChannelTensor(string Name, Tensor Tensor, int? OutputAxis, int? InputAxis, TensorRole Role = TensorRole.Weight);

@@ -331,7 +331,8 @@ public class SurgeonTests
         Surgeon.Apply(graph, plan).Undo();
         var before = Tensor.TotalCount;
         Surgeon.Apply(graph, plan).Undo();
-        Assert.Equal(before, Tensor.TotalCount);
+        // Less is no leak: other tests' garbage may be collected meanwhile.
+        Assert.InRange(Tensor.TotalCount, 0, before);
     }
 
     private static void AssertSame(Dictionary<string, Tensor> before, nn.Module net)

@@ -303,6 +303,15 @@ public static class Nets
         (n, x) => n.Call("last", n.Call("slope", n.Call("norm", n.Call("first", x)))),
         ("first", Conv(3, 8)), ("norm", InstanceNorm2d(8, affine: true, track_running_stats: true)), ("slope", PReLU(8)), ("last", Conv(8, 5)));
 
+    public static Net GroupedTranspose() => new(
+        (n, x) => n.Call("last", F.relu(n.Call("grouped", F.relu(n.Call("first", x))))),
+        ("first", Conv(3, 12)), ("grouped", ConvTranspose2d(12, 8, 2, stride: 2, groups: 2)), ("last", Conv(8, 5)));
+
+    /// <summary>Reads the channels in an order that is written down.</summary>
+    public static Net Permuted() => new(
+        (n, x) => n.Call("last", F.relu(n.Call("inner", F.relu(n.Call("first", x)).index_select(1, tensor(new long[] { 3, 8, 1, 0, 9, 5, 2, 7, 4, 6 }))))),
+        ("first", Conv(3, 10)), ("inner", Conv(10, 6)), ("last", Conv(6, 5)));
+
     public static Net Scaled()
     {
         var scale = new TorchSharp.Modules.Parameter(rand(8, 1, 1) + 0.5);
@@ -322,5 +331,6 @@ public static class Nets
         [nameof(LayerNormBetween)] = LayerNormBetween, [nameof(Nested)] = Nested, [nameof(ShuffleUnits)] = ShuffleUnits, [nameof(Dense)] = Dense, [nameof(Mobile)] = Mobile,
         [nameof(Encoder)] = Encoder, [nameof(SubPixel)] = SubPixel, [nameof(GroupNormed)] = GroupNormed, [nameof(OneDimensional)] = OneDimensional,
         [nameof(ThreeDimensional)] = ThreeDimensional, [nameof(Slopes)] = Slopes, [nameof(Scaled)] = Scaled,
+        [nameof(GroupedTranspose)] = GroupedTranspose, [nameof(Permuted)] = Permuted,
     };
 }

@@ -355,6 +355,22 @@ public class TraceTests
     }
 
     [Fact]
+    public void An_order_that_is_written_down_keeps_its_channels()
+    {
+        using var net = Nets.Permuted();
+        var graph = Trace(net);
+        Assert.Equal(["6 x inner.out last.in"], GroupText.Prunable(graph));
+        Assert.Contains("10 x first.out inner.in (FixedByCode)", GroupText.Pinned(graph));
+    }
+
+    [Fact]
+    public void A_grouped_transposed_convolution_ties_equal_places_of_its_blocks()
+    {
+        using var net = Nets.GroupedTranspose();
+        Assert.Equal(["4 x grouped.out*2 last.in*2", "6 x first.out*2 grouped.in*2"], GroupText.Prunable(Trace(net)));
+    }
+
+    [Fact]
     public void A_weight_outside_all_layers_keeps_the_channels_it_has_a_value_for()
     {
         using var net = Nets.Scaled();
