@@ -1,5 +1,6 @@
 using FilterPruning;
 namespace FilterPruning.Tests;
+
 public class SmokeTests
 {
     [Fact]

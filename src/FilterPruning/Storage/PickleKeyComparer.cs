@@ -9,5 +9,5 @@ internal sealed class PickleKeyComparer : IEqualityComparer<object>
 
     public new bool Equals(object? x, object? y) => object.Equals(x, y);
 
-    public int GetHashCode(object key) => HashCode.Combine(key is object?[] ? RuntimeHelpers.GetHashCode(key) : key.GetHashCode());
+    public int GetHashCode(object key) => HashCode.Combine(key is object?[]? RuntimeHelpers.GetHashCode(key) : key.GetHashCode());
 }

@@ -10,8 +10,16 @@ public class DetectionTrainerTests
 {
     private static readonly TrainingOptions Options = new()
     {
-        Epochs = 2, BatchSize = 2, LearningRate = 0.05, WarmUpIterations = 2, ClipGradientNorm = 1, AverageDecay = 0.9, Seed = 5, CheckpointInterval = 3,
-        ScaleJitterMin = 0.8, ScaleJitterMax = 1.2,
+        Epochs = 2,
+        BatchSize = 2,
+        LearningRate = 0.05,
+        WarmUpIterations = 2,
+        ClipGradientNorm = 1,
+        AverageDecay = 0.9,
+        Seed = 5,
+        CheckpointInterval = 3,
+        ScaleJitterMin = 0.8,
+        ScaleJitterMax = 1.2,
     };
 
     [Theory]

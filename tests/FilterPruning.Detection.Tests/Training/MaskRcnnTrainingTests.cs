@@ -9,7 +9,14 @@ public class MaskRcnnTrainingTests
 {
     private static readonly MaskRcnnOptions Model = TrainingRecipes.ShapeScenes.Model with
     {
-        MinSize = 64, MaxSize = 128, BackboneWidth = 8, FpnChannels = 16, RepresentationSize = 32, MaskChannels = 8, MaskReducedChannels = 8, BoxBatchSizePerImage = 16,
+        MinSize = 64,
+        MaxSize = 128,
+        BackboneWidth = 8,
+        FpnChannels = 16,
+        RepresentationSize = 32,
+        MaskChannels = 8,
+        MaskReducedChannels = 8,
+        BoxBatchSizePerImage = 16,
     };
 
     private static readonly TrainingOptions Options = TrainingRecipes.ShapeScenes.Training with { BatchSize = 2, WarmUpIterations = 2, FlipProbability = 0.5, ScaleJitterMin = 0.8, ScaleJitterMax = 1.2 };

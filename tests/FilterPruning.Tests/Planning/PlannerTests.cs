@@ -173,7 +173,14 @@ public class PlannerTests
         var graph = new ChainNet().Graph(TiedNet.Example());
         var error = Assert.Throws<PruningOptionsException>(() => PruningPlanner.CreatePlan(graph, new PruningOptions
         {
-            Ratio = 1, Scope = (PruningScope)7, Criterion = null!, ChannelMultiple = 0, MinimumWidth = -1, Ignore = [""], Normalization = (ScoreNormalization)9, Reduction = (GroupReduction)9,
+            Ratio = 1,
+            Scope = (PruningScope)7,
+            Criterion = null!,
+            ChannelMultiple = 0,
+            MinimumWidth = -1,
+            Ignore = [""],
+            Normalization = (ScoreNormalization)9,
+            Reduction = (GroupReduction)9,
         }));
         Assert.IsAssignableFrom<ArgumentException>(error);
         Assert.Equal(8, error.Errors.Count);

@@ -10,8 +10,14 @@ public class PrunerTests
 {
     private static readonly Dictionary<string, (Func<Net> Build, int Size)> _nets = new()
     {
-        ["chain"] = (Nets.Chain, 16), ["residual"] = (Nets.Residual, 16), ["concat"] = (Nets.Concat, 16), ["flatten"] = (Nets.Flatten, 16),
-        ["gate"] = (Nets.SqueezeExcite, 16), ["shared"] = (Nets.SharedHead, 16), ["depthwise"] = (Nets.Depthwise, 16), ["grouped"] = (Nets.Grouped, 16),
+        ["chain"] = (Nets.Chain, 16),
+        ["residual"] = (Nets.Residual, 16),
+        ["concat"] = (Nets.Concat, 16),
+        ["flatten"] = (Nets.Flatten, 16),
+        ["gate"] = (Nets.SqueezeExcite, 16),
+        ["shared"] = (Nets.SharedHead, 16),
+        ["depthwise"] = (Nets.Depthwise, 16),
+        ["grouped"] = (Nets.Grouped, 16),
     };
 
     public static TheoryData<string, PruningScope, double> Cases()

@@ -29,7 +29,10 @@ public class RandomNetTests
         var graph = DependencyGraph.Trace(net, example);
         var plan = PruningPlanner.CreatePlan(graph, new PruningOptions
         {
-            Ratio = ratio, Scope = global ? PruningScope.Global : PruningScope.Local, ChannelMultiple = multiple, Criterion = new RandomCriterion(1),
+            Ratio = ratio,
+            Scope = global ? PruningScope.Global : PruningScope.Local,
+            ChannelMultiple = multiple,
+            Criterion = new RandomCriterion(1),
         });
         Assert.Equal(plan.ToJson(), PruningPlan.FromJson(plan.ToJson()).ToJson());
         var before = net.state_dict().ToDictionary(entry => entry.Key, entry => entry.Value.clone());
