@@ -7,7 +7,7 @@ using FilterPruning.Surgery;
 namespace FilterPruning.Cli;
 
 /// <summary>The stages of pruning a detector, one after another, with progress between them.</summary>
-internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options) : IDisposable
+internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options)
 {
     /// <summary>Coupling does not depend on the image's size; a small one is traced faster.</summary>
     public const int TraceSize = 128;
@@ -35,9 +35,5 @@ internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options) :
         using var cut = Surgeon.Apply(_graph!, _plan!);
         After = _plan!.Predicted;
         return cut.ProofError;
-    }
-
-    public void Dispose()
-    {
     }
 }

@@ -54,7 +54,7 @@ internal static class PruneCommand
             var (detector, description) = model.Load(parsed);
             using var owned = detector;
             var earlier = model.PlanOf(parsed);
-            using var job = new PruneJob(detector, options);
+            var job = new PruneJob(detector, options);
             Output.WithProgress($"Tracing {description.Model}", _ => job.Trace(Math.Min(model.SizeOf(parsed, description), PruneJob.TraceSize)));
             var plan = job.Plan();
             RepairReport? repaired = null;

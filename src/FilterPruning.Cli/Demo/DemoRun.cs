@@ -26,9 +26,9 @@ internal static class DemoRun
         using var ownedRaw = raw;
         using var ownedRepaired = repaired;
 
-        using var rawJob = new PruneJob(raw, options);
+        var rawJob = new PruneJob(raw, options);
         var (rawPlan, rawProof) = Output.WithProgress($"Pruning {ratio:P0} of all filters", _ => Prune(rawJob, description));
-        using var repairJob = new PruneJob(repaired, options);
+        var repairJob = new PruneJob(repaired, options);
         repairJob.Trace(Size(description));
         var plan = repairJob.Plan();
         var repairClock = Stopwatch.StartNew();

@@ -132,7 +132,7 @@ public class DetectionOverlayTests
         using var image = Grey(40, 60);
         using var detection = One(1, 0.9f);
         DetectionOverlay.Draw(image, detection, Names);
-        var before = Tensor.TotalCount;
+        var before = LiveTensors.Settled();
         DetectionOverlay.Draw(image, detection, Names, new OverlayOptions { Zoom = 2 });
         Assert.Equal(before, Tensor.TotalCount);
     }

@@ -131,7 +131,7 @@ public class ShapeScenesTests
     {
         var scenes = ShapeScenes.Create(4, seed: 1);
         scenes.Load(0).Dispose();
-        var before = Tensor.TotalCount;
+        var before = LiveTensors.Settled();
         scenes.Load(1).Dispose();
         Assert.Equal(before, Tensor.TotalCount);
     }

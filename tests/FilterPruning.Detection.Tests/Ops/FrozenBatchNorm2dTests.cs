@@ -49,7 +49,7 @@ public class FrozenBatchNorm2dTests
     [Fact]
     public void The_module_owns_its_buffers_whatever_scope_it_is_made_or_moved_in()
     {
-        var before = Tensor.TotalCount;
+        var before = LiveTensors.Settled();
         FrozenBatchNorm2d norm;
         using (NewDisposeScope())
             norm = new FrozenBatchNorm2d(3);

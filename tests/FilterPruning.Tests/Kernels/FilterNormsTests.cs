@@ -161,7 +161,7 @@ public unsafe class FilterNormsTests
         using var weight = new TorchSharp.Modules.Parameter(Random(2, 4, 5));
         using var copy = weight.detach().clone();
         FilterNorms.L1(weight).Dispose();
-        var live = Tensor.TotalCount;
+        var live = LiveTensors.Settled();
         FilterNorms.L1(weight).Dispose();
         FilterNorms.L2(weight).Dispose();
         Assert.Equal(live, Tensor.TotalCount);

@@ -110,7 +110,7 @@ public class LeastSquaresRepairTests
         var graph = DependencyGraph.Trace(model, example);
         var plan = PruningPlanner.CreatePlan(graph, new PruningOptions { Ratio = 0.5 });
         LeastSquaresRepair.Apply(model, graph, plan, [example]);
-        var before = Tensor.TotalCount;
+        var before = LiveTensors.Settled();
         LeastSquaresRepair.Apply(model, graph, plan, [example]);
         Assert.Equal(before, Tensor.TotalCount);
     }

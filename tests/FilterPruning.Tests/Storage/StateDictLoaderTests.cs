@@ -223,7 +223,7 @@ public sealed class StateDictLoaderTests : IDisposable
         var net = Net();
         var stored = Copy(Net());
         StateDictLoader.Load(net, stored);
-        var live = Tensor.TotalCount;
+        var live = LiveTensors.Settled();
         StateDictLoader.Load(net, stored);
         Assert.Equal(live, Tensor.TotalCount);
         Assert.All(stored.Values, tensor => Assert.False(tensor.IsInvalid));

@@ -85,7 +85,7 @@ public class LeavesAsFoundTests
         using var x = Example();
         DependencyGraph.Trace(net, x);
         var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
-        var total = Tensor.TotalCount;
+        var total = LiveTensors.Settled();
         DependencyGraph.Trace(net, x);
         Assert.Equal(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
         Assert.True(Tensor.TotalCount <= total, $"{Tensor.TotalCount - total} tensors more than before");
