@@ -94,8 +94,21 @@ cmd_test() {
   [ "$failed" -eq 0 ] || fail "tests failed (see above)."
 }
 
+# The report's plot needs one font; a bare server has none.
+check_fonts() {
+  [ "$(uname -s)" = Linux ] || return 0
+  find /usr/share/fonts /usr/local/share/fonts "$HOME/.fonts" -name '*.[to]tf' 2>/dev/null | grep -q . && return 0
+  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+    say "Installing fonts-dejavu-core for the report's plot ..."
+    { apt-get install -y -q fonts-dejavu-core || { apt-get update -q && apt-get install -y -q fonts-dejavu-core; }; } >&2 || true
+  else
+    say "No font is installed: the report's plot will have no text. Install one, for instance fonts-dejavu-core."
+  fi
+}
+
 cmd_demo() {
   check_machine
+  check_fonts
   dotnet build src/FilterPruning.Cli -c "$CONFIGURATION" --nologo -v quiet
   dotnet run --project src/FilterPruning.Cli -c "$CONFIGURATION" --no-build -- demo "$@"
 }
@@ -114,6 +127,7 @@ cmd_pack() {
 
 cmd_bench() {
   check_machine
+  [ $# -gt 0 ] || set -- --short --filter '*'
   dotnet run --project benchmarks/FilterPruning.Benchmarks -c Release -- "$@"
 }
 

@@ -33,7 +33,7 @@ internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options)
     public double Cut()
     {
         using var cut = Surgeon.Apply(_graph!, _plan!);
-        After = _plan!.Predicted;
+        After = ModelCost.Measure(_graph!);
         return cut.ProofError;
     }
 }
