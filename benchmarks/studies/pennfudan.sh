@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The Penn-Fudan rows of docs/results.md: trains R50-FPN from ImageNet weights, prunes it at 0.1 … 0.5, raw and repaired from 64 unlabelled
+# The Penn-Fudan rows of docs/results.md: trains R50-FPN from ImageNet weights, prunes it at 0.1 … 0.5, raw and repaired from 64 (IMAGES) unlabelled
 # training photos, and measures each on the 50 test photos. Every step is skipped when its file is there, so a broken run continues.
 #
 #   FILTERPRUNING_DATA=/data benchmarks/studies/pennfudan.sh [OUT]        # OUT defaults to out/pennfudan; about an hour on 2 cores
@@ -24,7 +24,7 @@ for ratio in ${RATIOS:-0.1 0.2 0.3 0.4 0.5}; do
   for repair in raw repaired; do
     name=$out/l1-local-$ratio-$repair
     args=(--weights "$dense" --ratio "$ratio" --out "$name.safetensors" --json)
-    [ "$repair" = raw ] || args+=(--repair "$photos" --images 64)
+    [ "$repair" = raw ] || args+=(--repair "$photos" --images "${IMAGES:-64}")
     [ -s "$name.prune.json" ] || { tool prune "${args[@]}" > "$name.part" && mv "$name.part" "$name.prune.json"; }
     measure "$name.safetensors" "$name.eval.json"
   done
