@@ -1,5 +1,6 @@
 using FilterPruning.Criteria;
 using FilterPruning.Graph;
+using MathNet.Numerics.Statistics;
 
 namespace FilterPruning.Planning;
 
@@ -59,7 +60,7 @@ internal static class FilterScorer
         {
             ScoreNormalization.Mean => (0, Math.Abs(mean)),
             ScoreNormalization.Max => (0, scores.Max(Math.Abs)),
-            ScoreNormalization.Standardized => (mean, Math.Sqrt(scores.Average(score => (score - mean) * (score - mean)))),
+            ScoreNormalization.Standardized => (mean, ArrayStatistics.PopulationStandardDeviation(scores)),
             _ => (0.0, 1.0),
         };
         return [.. scores.Select(score => scale == 0 ? 0 : (score - shift) / scale)];

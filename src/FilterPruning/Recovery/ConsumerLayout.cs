@@ -5,7 +5,7 @@ namespace FilterPruning.Recovery;
 
 /// <summary>
 /// How the input units of a consumer form channels: a channel is what one group feeds, and it may feed several units (49 features of a
-/// flattened 7×7 map, the same position of every block of a grouped layer is not meant here: each block has a layout of its own).
+/// flattened 7×7 map). Each block of a grouped layer has a layout of its own.
 /// </summary>
 internal sealed class ConsumerLayout
 {

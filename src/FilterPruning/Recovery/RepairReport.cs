@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text;
+
 namespace FilterPruning.Recovery;
 
 /// <summary>What a repair did to one layer.</summary>
@@ -19,10 +22,10 @@ public sealed record RepairReport(IReadOnlyList<LayerRepair> Layers, int Inputs)
     /// <summary>A table for people.</summary>
     public string ToText()
     {
-        var text = new System.Text.StringBuilder();
-        text.AppendLine($"Repaired {Layers.Count} layers from {Inputs} unlabelled inputs. Lost output energy, before and after:");
+        var text = new StringBuilder();
+        text.AppendLine(CultureInfo.InvariantCulture, $"Repaired {Layers.Count} layers from {Inputs} unlabelled inputs. Lost output energy, before and after:");
         foreach (var layer in Layers)
-            text.AppendLine($"  {layer.Layer,-48} {layer.KeptChannels,5} of {layer.Channels,-5} {layer.ErrorBefore,8:P2} → {layer.ErrorAfter,8:P2}  ridge {layer.Ridge:0.#e+0}");
-        return text.ToString();
+            text.AppendLine(CultureInfo.InvariantCulture, $"  {layer.Layer,-48} {layer.KeptChannels,5} of {layer.Channels,-5} {layer.ErrorBefore,8:P2} → {layer.ErrorAfter,8:P2}  ridge {layer.Ridge:0.#e+0}");
+        return text.ToString().ReplaceLineEndings("\n");
     }
 }
