@@ -17,7 +17,7 @@ def row(folder, name, title):
     else:
         size = ["", "1.00", "100%", "", ""]
     figures = [mask["AP50"], mask["AP75"], mask["AP"], box["AP50"], evaluation["iouAt50"], evaluation["matchRate"]]
-    return "| " + " | ".join([title, *size, *(f"{value:.3f}" for value in figures)]) + " |"
+    return "| " + " | ".join([title, *size, *("–" if value < 0 else f"{value:.3f}" for value in figures)]) + " |"
 
 
 def main():
