@@ -17,8 +17,10 @@ public sealed record TraceOptions
     /// </summary>
     public int MaximumTrials { get; init; } = 5;
 
-    /// <summary>Whether removals are rehearsed, so that channels the code counts are pinned. Of no use on a model that was just cut.</summary>
-    internal bool Rehearse { get; init; } = true;
+    /// <summary>
+    /// Ties that were decided before, for a model that was just cut: nothing is rehearsed and no mixture is resolved anew. Null to find everything out.
+    /// </summary>
+    internal IReadOnlyList<(ChannelMember First, ChannelMember Second)>? KnownTies { get; init; }
 
     internal void Validate()
     {

@@ -55,7 +55,7 @@ public static class PruningPlanner
         var settings = new PlanSettings(
             options.Ratio, options.Scope, options.Criterion.Name, options.Normalization, options.Reduction, options.ChannelMultiple, options.MinimumWidth,
             [.. options.Ignore], (options.Criterion as RandomCriterion)?.Seed);
-        var predicted = ModelCost.Predict(graph, i => (layers[i].RemovedInputs.Count, layers[i].RemovedOutputs.Count));
+        var predicted = ModelCost.Predict(graph, layers);
         return new PruningPlan(settings, ModelCost.Measure(graph), predicted, graph.Groups.Count, removed.Count(gone => gone), layers);
     }
 

@@ -11,6 +11,7 @@ internal sealed class Snapshot : IDisposable
     private readonly List<(Tensor Tensor, Tensor Value, Tensor? Gradient)> _tensors = [];
     private readonly List<(Moment Moment, Tensor Value)> _moments = [];
     private readonly List<(nn.Module Module, LayerRule Rule, int Inputs, int Outputs)> _widths = [];
+    private readonly List<NativeExchange> _exchanges = [];
 
     /// <summary>Remembers every tensor that the cut touches.</summary>
     public static Snapshot Take(IEnumerable<LayerCut> cuts, IEnumerable<Moment> moments)
@@ -32,12 +33,17 @@ internal sealed class Snapshot : IDisposable
     public void Remember(Tensor tensor)
         => _tensors.Add((tensor, tensor.detach().DetachFromDisposeScope(), tensor.is_leaf ? tensor.grad?.DetachFromDisposeScope() : null));
 
+    /// <summary>Remembers a native layer's exchange; this owns it from now on.</summary>
+    public void Remember(NativeExchange exchange) => _exchanges.Add(exchange);
+
     /// <summary>Remembers a layer's widths.</summary>
     public void Remember(nn.Module module, LayerRule rule) => _widths.Add((module, rule, rule.InputChannels(module), rule.OutputChannels(module)));
 
     /// <summary>Gives every tensor its old storage and gradient and every layer its old widths.</summary>
     public void Restore()
     {
+        foreach (var exchange in Enumerable.Reverse(_exchanges))
+            exchange.TakeBack();
         RestoreValues();
         foreach (var (tensor, _, gradient) in _tensors)
         {
@@ -78,6 +84,9 @@ internal sealed class Snapshot : IDisposable
 
         foreach (var (_, value) in _moments)
             value.Dispose();
+        foreach (var exchange in _exchanges)
+            exchange.Dispose();
+        _exchanges.Clear();
         _tensors.Clear();
         _moments.Clear();
         _widths.Clear();

@@ -34,7 +34,7 @@ public static class Surgeon
         {
             using var proof = new MaskedEquivalence(graph, cuts, options);
             Mask(cuts, snapshot, proof.RecordReference);
-            Narrow(cuts, moments);
+            Narrow(cuts, moments, snapshot, options.Optimizers);
             var proved = proof.Prove();
             if (options.VerifyTrace)
                 TraceCheck.ThrowUnlessSameTies(graph, cuts);
@@ -57,7 +57,7 @@ public static class Surgeon
         using var noGrad = no_grad();
         try
         {
-            foreach (var tensor in cuts.SelectMany(cut => cut.Tensors).Where(tensor => tensor.Inputs is not null))
+            foreach (var tensor in cuts.SelectMany(cut => cut.Tensors).Where(tensor => tensor.Reads))
                 tensor.Tensor.set_(tensor.Masked());
             run();
         }
@@ -67,16 +67,21 @@ public static class Surgeon
         }
     }
 
-    private static void Narrow(IReadOnlyList<LayerCut> cuts, IReadOnlyList<Moment> moments)
+    private static void Narrow(IReadOnlyList<LayerCut> cuts, IReadOnlyList<Moment> moments, Snapshot snapshot, IReadOnlyList<optim.Optimizer> optimizers)
     {
         using var scope = NewDisposeScope();
         foreach (var moment in moments)
             Snapshot.Exchange(moment.Cut.Tensor, moment.Cut.Narrowed());
         foreach (var cut in cuts.Where(cut => cut.Changes))
         {
-            foreach (var tensor in cut.Tensors)
-                Snapshot.Exchange(tensor.Tensor, tensor.Narrowed());
-            cut.Layer.Rule.SetWidths(cut.Layer.Module, cut.Plan.KeptInputs, cut.Plan.KeptOutputs);
+            var (rule, module, plan) = (cut.Layer.Rule, cut.Layer.Module, cut.Plan);
+            var narrowed = cut.Tensors.Select(tensor => (tensor.Tensor, Value: tensor.Narrowed())).ToList();
+            if (rule.IsExchanged)
+                snapshot.Remember(NativeExchange.Make(module, rule, plan.KeptInputs, plan.KeptOutputs, optimizers));
+            foreach (var (tensor, value) in narrowed)
+                Snapshot.Exchange(tensor, value);
+            rule.SetWidths(module, plan.KeptInputs, plan.KeptOutputs);
+            rule.AfterCut(module, plan.InputChannels, plan.OutputChannels);
         }
     }
 }
