@@ -27,9 +27,9 @@ public static class Surgeon
         options.Validate();
         using var scope = NewDisposeScope();
         var cuts = PlanFit.Prepare(graph, plan);
-        var moments = OptimizerMoments.Of(options.Optimizers, cuts);
+        var moments = OptimizerMoments.Of(graph.Model, options.Optimizers, cuts);
         using var quiet = new QuietRun(graph.Model);
-        var snapshot = Snapshot.Take(cuts, moments);
+        var snapshot = Snapshot.Take(graph.Model, cuts, moments);
         try
         {
             using var proof = new MaskedEquivalence(graph, cuts, options);
@@ -38,7 +38,7 @@ public static class Surgeon
             var proved = proof.Prove();
             if (options.VerifyTrace)
                 TraceCheck.ThrowUnlessSameTies(graph, cuts);
-            return new CutResult(proved, cuts, snapshot);
+            return new CutResult(proved, snapshot);
         }
         catch (Exception error)
         {
@@ -67,11 +67,10 @@ public static class Surgeon
         }
     }
 
-    private static void Narrow(IReadOnlyList<LayerCut> cuts, IReadOnlyList<Moment> moments)
+    private static void Narrow(IReadOnlyList<LayerCut> cuts, OptimizerMoments moments)
     {
         using var scope = NewDisposeScope();
-        foreach (var moment in moments)
-            Snapshot.Exchange(moment.Cut.Tensor, moment.Cut.Narrowed());
+        moments.Narrow();
         foreach (var cut in cuts.Where(cut => cut.Changes))
         {
             foreach (var tensor in cut.Tensors)

@@ -1,0 +1,38 @@
+using System.Runtime.CompilerServices;
+using TorchSharp.Modules;
+using TorchSharp.Utils;
+
+namespace FilterPruning.Surgery;
+
+/// <summary>
+/// The only place that reaches into the private state of TorchSharp's optimizers. A renamed field throws <see cref="MissingFieldException"/>;
+/// <c>OptimizerTests</c> say so before a user does.
+/// </summary>
+internal static class OptimizerInternals
+{
+    /// <summary>What an optimizer keeps for each parameter, by the parameter's handle.</summary>
+    public static OrderedDict<IntPtr, OptimizerState> States(OptimizerHelper optimizer) => StatesField(optimizer);
+
+    /// <summary>The parameter that a state belongs to.</summary>
+    public static Parameter Parameter(OptimizerState state) => ParameterField(state);
+
+    /// <summary>Files a state under another parameter, in the same place of the order.</summary>
+    public static void Move(OptimizerHelper optimizer, OptimizerState state, Parameter to)
+    {
+        var states = StatesField(optimizer);
+        var place = states.IndexOf((ParameterField(state).Handle, state));
+        if (place >= 0)
+        {
+            states.RemoveAt(place);
+            states.Insert(place, (to.Handle, state));
+        }
+
+        ParameterField(state) = to;
+    }
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_state")]
+    private static extern ref OrderedDict<IntPtr, OptimizerState> StatesField(OptimizerHelper optimizer);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_parameter")]
+    private static extern ref Parameter ParameterField(OptimizerState state);
+}
