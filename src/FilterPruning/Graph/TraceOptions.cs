@@ -20,6 +20,9 @@ public sealed record TraceOptions
     /// <summary>Whether removals are rehearsed, so that channels the code counts are pinned. Of no use on a model that was just cut.</summary>
     internal bool Rehearse { get; init; } = true;
 
+    /// <summary>Called before each forward that probes, with their number so far and the most there may be, and once at the end. What it throws ends the trace. Null for nothing.</summary>
+    internal Action<int, int>? OnTrial { get; init; }
+
     internal void Validate()
     {
         if (MaximumTrials is < 1 or > 10)

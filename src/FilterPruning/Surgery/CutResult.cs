@@ -7,9 +7,10 @@ public sealed class CutResult : IDisposable
 {
     private Snapshot? _snapshot;
 
-    internal CutResult(EquivalenceProof proof, Snapshot snapshot)
+    internal CutResult(EquivalenceProof proof, IReadOnlyList<LayerCut> cuts, Snapshot snapshot)
     {
         Proof = proof;
+        Cuts = cuts;
         _snapshot = snapshot;
         snapshot.Seal();
     }
@@ -19,6 +20,18 @@ public sealed class CutResult : IDisposable
 
     /// <summary>The proof, layer by layer.</summary>
     public EquivalenceProof Proof { get; }
+
+    /// <summary>What was cut, layer by layer.</summary>
+    internal IReadOnlyList<LayerCut> Cuts { get; }
+
+    /// <summary>
+    /// Makes up for an optimizer that was not given with the cut: cuts the averages it keeps for the parameters that shrank, as <see cref="SurgeryOptions.Optimizers"/>
+    /// would have done. Averages that fit already are left alone, so that calling it twice does no harm. An undo does not bring them back.
+    /// </summary>
+    /// <param name="optimizer">An optimizer that has not stepped since the cut. After several cuts, call each result's in turn.</param>
+    /// <exception cref="ArgumentException">An optimizer whose state is out of reach, such as <c>LBFGS</c>.</exception>
+    /// <exception cref="PruningException">The optimizer keeps something that cannot be cut. It is then as it was.</exception>
+    public void CutOptimizer(optim.Optimizer optimizer) => OptimizerMoments.CutLate(optimizer, Cuts);
 
     /// <summary>
     /// Gives the whole model back the weights, buffers, gradients and widths it had before the cut, and the optimizers that were given with the cut their averages

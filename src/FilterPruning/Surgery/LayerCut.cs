@@ -54,6 +54,9 @@ internal sealed class LayerCut
 /// <param name="Inputs">Positions of input channels; null when all stay.</param>
 internal sealed record TensorCut(string Name, Tensor Tensor, ChannelPositions? Outputs, ChannelPositions? Inputs)
 {
+    /// <summary>The shape before the cut. A copy of this record for another tensor keeps it.</summary>
+    public IReadOnlyList<long> Before { get; } = Tensor.shape;
+
     /// <summary>A copy with only the channels that stay; owned by the caller.</summary>
     public Tensor Narrowed()
     {

@@ -27,28 +27,21 @@ internal sealed class OptimizerMoments : IDisposable
     /// <param name="cuts">The cut of each layer.</param>
     /// <exception cref="PruningException">An optimizer keeps something that cannot be cut; the message names it.</exception>
     public static OptimizerMoments Of(nn.Module model, IReadOnlyList<optim.Optimizer> optimizers, IReadOnlyList<LayerCut> cuts)
-    {
-        if (optimizers.Count == 0)
-            return None;
-        var shrinking = new Dictionary<IntPtr, (TensorCut Cut, string Layer)>();
-        foreach (var cut in cuts)
-        {
-            foreach (var tensor in cut.Tensors)
-                shrinking.TryAdd(tensor.Tensor.Handle, (tensor, cut.Layer.Name));
-        }
+        => optimizers.Count == 0 ? None : Of(model.parameters().Select(parameter => parameter.Handle), optimizers, cuts);
 
-        var own = model.parameters().Select(parameter => parameter.Handle).ToHashSet();
-        own.UnionWith(shrinking.Keys);
-        var moments = new OptimizerMoments();
+    /// <summary>Cuts what an optimizer keeps for parameters that were cut already.</summary>
+    public static void CutLate(optim.Optimizer optimizer, IReadOnlyList<LayerCut> cuts)
+    {
+        ArgumentNullException.ThrowIfNull(optimizer);
+        new SurgeryOptions { Optimizers = [optimizer] }.Validate();
+        using var moments = Of([], [optimizer], cuts);
         try
         {
-            foreach (var optimizer in optimizers.Cast<OptimizerHelper>().Distinct<OptimizerHelper>(ReferenceEqualityComparer.Instance))
-                moments.Read(optimizer, own, shrinking);
-            return moments;
+            moments.Narrow();
         }
         catch
         {
-            moments.Dispose();
+            moments.Restore();
             throw;
         }
     }
@@ -102,6 +95,30 @@ internal sealed class OptimizerMoments : IDisposable
         _states.Clear();
         _groups.Clear();
         _rebound.Clear();
+    }
+
+    private static OptimizerMoments Of(IEnumerable<IntPtr> parameters, IReadOnlyList<optim.Optimizer> optimizers, IReadOnlyList<LayerCut> cuts)
+    {
+        var shrinking = new Dictionary<IntPtr, (TensorCut Cut, string Layer)>();
+        foreach (var cut in cuts)
+        {
+            foreach (var tensor in cut.Tensors.Where(tensor => !tensor.Tensor.IsInvalid))
+                shrinking.TryAdd(tensor.Tensor.Handle, (tensor, cut.Layer.Name));
+        }
+
+        var own = parameters.Concat(shrinking.Keys).ToHashSet();
+        var moments = new OptimizerMoments();
+        try
+        {
+            foreach (var optimizer in optimizers.Cast<OptimizerHelper>().Distinct<OptimizerHelper>(ReferenceEqualityComparer.Instance))
+                moments.Read(optimizer, own, shrinking);
+            return moments;
+        }
+        catch
+        {
+            moments.Dispose();
+            throw;
+        }
     }
 
     private void Read(OptimizerHelper optimizer, HashSet<IntPtr> own, Dictionary<IntPtr, (TensorCut Cut, string Layer)> shrinking)

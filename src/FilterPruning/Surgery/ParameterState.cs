@@ -129,8 +129,8 @@ internal sealed class ParameterState : IDisposable
     {
         if (tensor.IsInvalid)
             return;
-        var shrinks = _cut is not null && tensor.shape.SequenceEqual(_cut.Tensor.shape);
-        if (_cut is not null && !shrinks && tensor.numel() != 1)
+        var shrinks = _cut is not null && tensor.shape.SequenceEqual(_cut.Before);
+        if (_cut is not null && !shrinks && tensor.numel() != 1 && !tensor.shape.SequenceEqual(_parameter.shape))
             throw NotUnderstood($"keeps '{name}' of shape [{string.Join(", ", tensor.shape)}]");
         var value = tensor.detach().DetachFromDisposeScope();
         if (!shrinks)
@@ -143,7 +143,7 @@ internal sealed class ParameterState : IDisposable
     }
 
     private PruningException NotUnderstood(string what) => new(
-        $"Optimizer {Optimizer.GetType().Name} {what} for tensor '{_cut!.Name}' of layer '{_layer}', whose shape is [{string.Join(", ", _cut.Tensor.shape)}]. Only tensors of the "
+        $"Optimizer {Optimizer.GetType().Name} {what} for tensor '{_cut!.Name}' of layer '{_layer}', whose shape is [{string.Join(", ", _cut.Before)}]. Only tensors of the "
         + "parameter's own shape, single numbers, and arrays or lists of these can be cut with it. Leave the optimizer out and make it anew after the cut.");
 
     /// <summary>

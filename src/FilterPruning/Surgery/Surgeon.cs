@@ -33,18 +33,29 @@ public static class Surgeon
         try
         {
             using var proof = new MaskedEquivalence(graph, cuts, options);
+            options.OnStep?.Invoke(PruningStage.Cut, 0, 2);
             Mask(cuts, snapshot, proof.RecordReference);
+            options.OnStep?.Invoke(PruningStage.Cut, 1, 2);
             Narrow(cuts, moments);
+            options.OnStep?.Invoke(PruningStage.Cut, 2, 2);
+            options.OnStep?.Invoke(PruningStage.Prove, 0, 1);
             var proved = proof.Prove();
+            options.OnStep?.Invoke(PruningStage.Prove, 1, 1);
             if (options.VerifyTrace)
+            {
+                options.OnStep?.Invoke(PruningStage.Verify, 0, 1);
                 TraceCheck.ThrowUnlessSameTies(graph, cuts);
-            return new CutResult(proved, snapshot);
+                options.OnStep?.Invoke(PruningStage.Verify, 1, 1);
+            }
+
+            options.OnStep?.Invoke(PruningStage.Report, 0, 1);
+            return new CutResult(proved, cuts, snapshot);
         }
         catch (Exception error)
         {
             snapshot.Restore();
             snapshot.Dispose();
-            if (error is PruningException)
+            if (error is PruningException or OperationCanceledException)
                 throw;
             throw new PruningException($"The cut failed and was taken back: {error.Message.Split('\n')[0]}", error);
         }
