@@ -83,6 +83,6 @@ internal static class OptimizerKinds
     private static void AssertSame(string name, Tensor expected, Tensor actual)
         => Assert.True(expected.shape.SequenceEqual(actual.shape) && expected.equal(actual).all().item<bool>(), name);
 
-    private static IEnumerable<FieldInfo> Fields(OptimizerState state)
+    private static FieldInfo[] Fields(OptimizerState state)
         => state.GetType().GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly);
 }
