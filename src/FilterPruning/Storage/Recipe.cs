@@ -11,9 +11,11 @@ internal sealed class Recipe
 {
     private readonly Dictionary<string, (LayerPlan Layer, ChannelTensor Tensor, int InputBlocks, int OutputBlocks)> _tensors = new(StringComparer.Ordinal);
 
-    private Recipe(IReadOnlyList<(LayerPlan Layer, nn.Module Module, LayerRule Rule)> layers)
+    private Recipe(nn.Module model, IReadOnlyList<(LayerPlan Layer, nn.Module Module, LayerRule Rule)> layers)
     {
         Layers = layers;
+        // A module that is registered twice has its tensors under two names.
+        var names = model.state_dict().ToLookup(entry => entry.Value.Handle, entry => entry.Key);
         foreach (var (layer, module, rule) in layers)
         {
             foreach (var tensor in rule.Tensors(module))
@@ -21,10 +23,12 @@ internal sealed class Recipe
                 var shape = tensor.Tensor.shape;
                 var inputAxis = rule.Mapping(module) == ChannelMapping.ChannelWise ? null : tensor.InputAxis;
                 var known = tensor with { InputAxis = inputAxis };
-                _tensors[layer.Name.Length == 0 ? tensor.Name : $"{layer.Name}.{tensor.Name}"] = (
+                var entry = (
                     layer, known,
                     inputAxis is { } input ? (int)(rule.InputChannels(module) / shape[input]) : 1,
                     tensor.OutputAxis is { } output ? (int)(rule.OutputChannels(module) / shape[output]) : 1);
+                foreach (var name in names[tensor.Tensor.Handle].DefaultIfEmpty(layer.Name.Length == 0 ? tensor.Name : $"{layer.Name}.{tensor.Name}"))
+                    _tensors[name] = entry;
             }
         }
     }
@@ -52,7 +56,7 @@ internal sealed class Recipe
         }
 
         Throw(errors);
-        return new Recipe(found);
+        return new Recipe(model, found);
     }
 
     /// <summary>Refuses a model that does not have the widths the plan leaves.</summary>
