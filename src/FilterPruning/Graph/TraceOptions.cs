@@ -22,6 +22,9 @@ public sealed record TraceOptions
     /// </summary>
     internal IReadOnlyList<(ChannelMember First, ChannelMember Second)>? KnownTies { get; init; }
 
+    /// <summary>Called before each forward that probes, with their number so far and the most there may be, and once at the end. What it throws ends the trace. Null for nothing.</summary>
+    internal Action<int, int>? OnTrial { get; init; }
+
     internal void Validate()
     {
         if (MaximumTrials is < 1 or > 10)

@@ -12,13 +12,19 @@ internal sealed class Recipe
 {
     private readonly Dictionary<string, (LayerPlan Layer, ChannelTensor Tensor)> _tensors = new(StringComparer.Ordinal);
 
-    private Recipe(IReadOnlyList<(LayerPlan Layer, nn.Module Module, LayerRule Rule)> layers)
+    private Recipe(nn.Module model, IReadOnlyList<(LayerPlan Layer, nn.Module Module, LayerRule Rule)> layers)
     {
         Layers = layers;
+        // A module that is registered twice has its tensors under two names.
+        var names = model.state_dict().ToLookup(entry => entry.Value.Handle, entry => entry.Key);
         foreach (var (layer, module, rule) in layers)
         {
             foreach (var tensor in rule.Tensors(module))
-                _tensors[rule is BareTensorRule || layer.Name.Length == 0 ? layer.Name : $"{layer.Name}.{tensor.Name}"] = (layer, tensor);
+            {
+                var own = rule is BareTensorRule || layer.Name.Length == 0 ? tensor.Name : $"{layer.Name}.{tensor.Name}";
+                foreach (var name in names[tensor.Tensor.Handle].DefaultIfEmpty(rule is BareTensorRule ? layer.Name : own))
+                    _tensors[name] = (layer, tensor);
+            }
         }
     }
 
@@ -47,7 +53,7 @@ internal sealed class Recipe
         }
 
         Throw(errors);
-        return new Recipe(found);
+        return new Recipe(model, found);
     }
 
     /// <summary>Refuses a model that does not have the widths the plan leaves.</summary>

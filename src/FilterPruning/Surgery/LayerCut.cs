@@ -73,6 +73,9 @@ internal sealed record TensorCut(string Name, Tensor Tensor, IReadOnlyList<Chann
     /// <summary>Whether the layer reads channels that go through this tensor.</summary>
     public bool Reads => Axes.Any(axis => axis.Reads);
 
+    /// <summary>The shape before the cut. A copy of this record for another tensor keeps it.</summary>
+    public IReadOnlyList<long> Before { get; } = Tensor.shape;
+
     /// <summary>A copy with only the channels that stay; owned by the caller.</summary>
     public Tensor Narrowed()
     {

@@ -1,4 +1,5 @@
 using FilterPruning.Layers;
+using TorchSharp.Modules;
 
 namespace FilterPruning.Surgery;
 
@@ -48,6 +49,7 @@ internal sealed class NativeExchange : IDisposable
         var before = _module.named_parameters(recurse: false).Select(entry => (entry.parameter, entry.parameter.Handle)).ToList();
         NativeState.Exchange(_module, _other);
         // Optimizers know a parameter's state by its handle.
-        foreach (var (parameter, handle) in before) OptimizerKeys.Move(_optimizers, handle, parameter.Handle);
+        foreach (var optimizer in _optimizers.OfType<OptimizerHelper>().Distinct())
+            foreach (var (parameter, handle) in before) OptimizerInternals.Rekey(optimizer, handle, parameter.Handle);
     }
 }

@@ -27,24 +27,35 @@ public static class Surgeon
         options.Validate();
         using var scope = NewDisposeScope();
         var cuts = PlanFit.Prepare(graph, plan);
-        var moments = OptimizerMoments.Of(options.Optimizers, cuts);
+        var moments = OptimizerMoments.Of(graph.Model, options.Optimizers, cuts);
         using var quiet = new QuietRun(graph.Model);
-        var snapshot = Snapshot.Take(cuts, moments);
+        var snapshot = Snapshot.Take(graph.Model, cuts, moments);
         try
         {
             using var proof = new MaskedEquivalence(graph, cuts, options);
+            options.OnStep?.Invoke(PruningStage.Cut, 0, 2);
             Mask(cuts, snapshot, proof.RecordReference);
+            options.OnStep?.Invoke(PruningStage.Cut, 1, 2);
             Narrow(cuts, moments, snapshot, options.Optimizers);
+            options.OnStep?.Invoke(PruningStage.Cut, 2, 2);
+            options.OnStep?.Invoke(PruningStage.Prove, 0, 1);
             var proved = proof.Prove();
+            options.OnStep?.Invoke(PruningStage.Prove, 1, 1);
             if (options.VerifyTrace)
+            {
+                options.OnStep?.Invoke(PruningStage.Verify, 0, 1);
                 TraceCheck.ThrowUnlessSameTies(graph, cuts);
+                options.OnStep?.Invoke(PruningStage.Verify, 1, 1);
+            }
+
+            options.OnStep?.Invoke(PruningStage.Report, 0, 1);
             return new CutResult(proved, cuts, snapshot);
         }
         catch (Exception error)
         {
             snapshot.Restore();
             snapshot.Dispose();
-            if (error is PruningException)
+            if (error is PruningException or OperationCanceledException)
                 throw;
             throw new PruningException($"The cut failed and was taken back: {error.Message.Split('\n')[0]}", error);
         }
@@ -67,11 +78,10 @@ public static class Surgeon
         }
     }
 
-    private static void Narrow(IReadOnlyList<LayerCut> cuts, IReadOnlyList<Moment> moments, Snapshot snapshot, IReadOnlyList<optim.Optimizer> optimizers)
+    private static void Narrow(IReadOnlyList<LayerCut> cuts, OptimizerMoments moments, Snapshot snapshot, IReadOnlyList<optim.Optimizer> optimizers)
     {
         using var scope = NewDisposeScope();
-        foreach (var moment in moments)
-            Snapshot.Exchange(moment.Cut.Tensor, moment.Cut.Narrowed());
+        moments.Narrow();
         foreach (var cut in cuts.Where(cut => cut.Changes))
         {
             var (rule, module, plan) = (cut.Layer.Rule, cut.Layer.Module, cut.Plan);

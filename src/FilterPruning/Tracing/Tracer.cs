@@ -34,9 +34,10 @@ internal sealed class Tracer
         using var state = new ModelState(model);
         try
         {
+            options.OnTrial?.Invoke(0, options.MaximumTrials + 1);
             tracer.RunPlain();
-            var weights = tracer.OpenWeights(state);
-            tracer.RunTrials(weights);
+            tracer.RunTrials(tracer.OpenWeights(state));
+            options.OnTrial?.Invoke(options.MaximumTrials + 1, options.MaximumTrials + 1);
         }
         catch (ForwardFailedException error)
         {
@@ -69,6 +70,7 @@ internal sealed class Tracer
         var codes = new Random(_options.Seed);
         for (var trial = 0; trial < _options.MaximumTrials; trial++)
         {
+            _options.OnTrial?.Invoke(trial + 1, _options.MaximumTrials + 1);
             try
             {
                 RunTrial(PortValues.ForTrial(trial, generator), generator, codes, weights);
