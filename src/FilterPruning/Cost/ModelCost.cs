@@ -64,7 +64,8 @@ public static class ModelCost
         return total;
     }
 
-    private static long NarrowedSize(TracedLayer layer, ChannelTensor tensor, (int Inputs, int Outputs) removed)
+    /// <summary>The number of elements of a layer's tensor after the layer lost some of its channels.</summary>
+    internal static long NarrowedSize(TracedLayer layer, ChannelTensor tensor, (int Inputs, int Outputs) removed)
     {
         var size = tensor.Tensor.numel();
         if (tensor.OutputAxis is { } output)
