@@ -5,6 +5,8 @@ namespace FilterPruning.Planning;
 /// <summary>What was cut before: so that the steps of an iterative run count in groups and costs of the model they began with.</summary>
 internal sealed class PlanHistory
 {
+    private readonly DependencyGraph _original;
+    private readonly int[] _originalGroup;
     private readonly double[] _weights;
 
     /// <summary>Finds the groups of the present model among those of the original one.</summary>
@@ -14,26 +16,16 @@ internal sealed class PlanHistory
     /// <param name="current">The graph of the model now.</param>
     public PlanHistory(DependencyGraph original, PruningPlan done, long bytes, DependencyGraph current)
     {
+        _original = original;
         Done = done;
         Bytes = bytes;
-        var roleOf = new int[original.Groups.Count];
-        var roles = original.Roles.GroupBy(role => string.Join('|', role.Sides)).ToList();
-        for (var i = 0; i < roles.Count; i++)
-        {
-            foreach (var group in roles[i].SelectMany(part => part.Groups))
-                roleOf[group] = i;
-        }
-
-        var before = new int[roles.Count];
-        foreach (var role in roleOf)
-            before[role]++;
-        var roleNow = Map(original, done, current, roleOf);
-        var now = new int[roles.Count];
-        foreach (var role in roleNow.Where(role => role >= 0))
-            now[role]++;
+        _originalGroup = Map(original, done, current);
+        var roleOf = RolesOf(original);
+        var before = roleOf.CountBy(role => role).ToDictionary();
+        var now = _originalGroup.Where(group => group >= 0).CountBy(group => roleOf[group]).ToDictionary();
 
         // Each group left stands for itself and its share of those that went from its role.
-        _weights = [.. roleNow.Select(role => role < 0 ? 1.0 : (double)before[role] / now[role])];
+        _weights = [.. _originalGroup.Select(group => group < 0 ? 1.0 : (double)before[roleOf[group]] / now[roleOf[group]])];
     }
 
     /// <summary>Everything cut so far.</summary>
@@ -48,7 +40,24 @@ internal sealed class PlanHistory
     /// <summary>The width of a layer's output at first.</summary>
     public int OriginalWidth(string layer, int now) => Done.Find(layer)?.OutputChannels ?? now;
 
-    private static int[] Map(DependencyGraph original, PruningPlan done, DependencyGraph current, int[] roleOf)
+    /// <summary>Whether a group of the present model was pinned at first: narrower layers show less, so that a pin may be seen only then.</summary>
+    public bool WasPinned(int group) => _originalGroup[group] >= 0 && _original.Groups[_originalGroup[group]].Pin is not null;
+
+    private static int[] RolesOf(DependencyGraph graph)
+    {
+        var roleOf = new int[graph.Groups.Count];
+        var roles = graph.Roles.GroupBy(role => string.Join('|', role.Sides)).ToList();
+        for (var i = 0; i < roles.Count; i++)
+        {
+            foreach (var group in roles[i].SelectMany(part => part.Groups))
+                roleOf[group] = i;
+        }
+
+        return roleOf;
+    }
+
+    /// <summary>The original group of each present one, by the channels they hold; −1 where a layer is new.</summary>
+    private static int[] Map(DependencyGraph original, PruningPlan done, DependencyGraph current)
     {
         var result = new int[current.Groups.Count];
         Array.Fill(result, -1);
@@ -68,7 +77,7 @@ internal sealed class PlanHistory
             var gone = removed.ToHashSet();
             var left = then.Where((_, channel) => !gone.Contains(channel)).ToArray();
             for (var channel = 0; channel < Math.Min(now.Length, left.Length); channel++)
-                result[now[channel]] = roleOf[left[channel]];
+                result[now[channel]] = left[channel];
         }
     }
 }

@@ -69,7 +69,10 @@ public sealed record PruningOptions
     public IReadOnlyList<optim.Optimizer> Optimizers { get; init; } = [];
 
     /// <summary>Throws one exception that lists everything that is wrong.</summary>
-    internal void Validate()
+    internal void Validate() => LayerPattern.ThrowAll(Violations());
+
+    /// <summary>Everything that is wrong, one sentence each.</summary>
+    internal List<string> Violations()
     {
         var errors = new List<string>();
         if (!(Ratio >= 0 && Ratio < 1))
@@ -93,7 +96,7 @@ public sealed record PruningOptions
         else if (Ignore.Any(string.IsNullOrWhiteSpace))
             errors.Add($"{nameof(Ignore)} holds an empty pattern; allowed are names of layers with * and ?. Remove it.");
         ValidateLayers(errors);
-        LayerPattern.ThrowAll(errors);
+        return errors;
     }
 
     /// <summary>The share of the groups to remove, where groups are what is counted.</summary>

@@ -35,7 +35,7 @@ public static class PruningPlanner
         var scores = FilterScorer.ScoreGroups(graph, options);
         var prunable = new bool[graph.Groups.Count];
         foreach (var group in graph.Groups)
-            prunable[group.Index] = group.Pin is null && scores[group.Index] is not null && !held.Holds(group.Index);
+            prunable[group.Index] = group.Pin is null && scores[group.Index] is not null && !held.Holds(group.Index) && history?.WasPinned(group.Index) != true;
 
         var roles = PlanRole.Of(graph, options, scores, prunable, ownRatios, history);
         var selection = new GroupSelection(graph, options, roles, scores, history);
@@ -48,6 +48,13 @@ public static class PruningPlanner
         }
 
         return Build(graph, options, scores, prunable, held, removed);
+    }
+
+    /// <summary>The plan that removes nothing. Asks no criterion.</summary>
+    internal static PruningPlan EmptyPlan(DependencyGraph graph, PruningOptions options)
+    {
+        var nothing = options with { Ratio = 0, Target = null, LayerRatios = [] };
+        return Build(graph, nothing, new double?[graph.Groups.Count], new bool[graph.Groups.Count], new HeldGroups(graph, nothing), new bool[graph.Groups.Count]);
     }
 
     private static int[] Select(DependencyGraph graph, PruningOptions options, GroupSelection selection, PlanHistory? history)
