@@ -94,6 +94,10 @@ public static class ModelCost
         return total;
     }
 
+    /// <summary>The number of elements of a layer's tensor after the layer lost some of its channels, evenly spread where it joins several inputs.</summary>
+    internal static long NarrowedSize(TracedLayer layer, ChannelTensor tensor, (int Inputs, int Outputs) removed) =>
+        NarrowedSize(layer, tensor, (CountedChannels.Spread(removed.Inputs, layer.InputChannels), CountedChannels.Spread(removed.Outputs, layer.OutputChannels)));
+
     private static long NarrowedSize(TracedLayer layer, ChannelTensor tensor, (CountedChannels Inputs, CountedChannels Outputs) removed)
     {
         var size = tensor.Tensor.numel();

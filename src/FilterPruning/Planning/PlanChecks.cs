@@ -13,6 +13,10 @@ internal static class PlanChecks
         Require(settings.MinimumWidth >= 1, $"the minimum width is {settings.MinimumWidth}; allowed is 1 or more");
         Require(!string.IsNullOrWhiteSpace(settings.Criterion), "the criterion has no name");
         Require(settings.Ignore.All(pattern => pattern is not null), "an ignored pattern is null");
+        Require(settings.MaximumLayerRatio is null or (> 0 and <= 1), $"the maximum layer ratio is {settings.MaximumLayerRatio}; allowed is 0 < ratio <= 1");
+        Require(
+            settings.LayerRatios?.All(entry => entry?.Pattern is not null && entry.Ratio is >= 0 and < 1) ?? true,
+            "a layer ratio has no pattern, or a ratio outside 0 <= ratio < 1");
         Require(before.Parameters >= 0 && before.Macs >= 0 && predicted.Parameters >= 0 && predicted.Macs >= 0, "a cost is negative");
         Require(
             totalGroups >= 0 && removedGroups >= 0 && removedGroups <= totalGroups,
