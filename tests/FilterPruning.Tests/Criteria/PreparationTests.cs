@@ -109,6 +109,15 @@ public class PreparationTests
     }
 
     [Fact]
+    public void Hooks_are_seen_by_these_tests()
+    {
+        using var net = Small.Residual();
+        Assert.Equal(0, Hooks(net["inner"]));
+        net["inner"].register_forward_pre_hook((_, x) => x);
+        Assert.Equal(1, Hooks(net["inner"]));
+    }
+
+    [Fact]
     public void Batches_are_run_in_evaluation_mode_and_in_order()
     {
         using var scope = NewDisposeScope();
@@ -218,7 +227,7 @@ public class PreparationTests
                 .Where(field => field.Name.EndsWith("hooks", StringComparison.OrdinalIgnoreCase)).Select(field => field.GetValue(module)).OfType<System.Collections.ICollection>());
         }
 
-        Assert.Equal(2, lists.Count);
+        Assert.NotEmpty(lists);
         return lists.Sum(list => list.Count);
     }
 
