@@ -1,8 +1,8 @@
 namespace FilterPruning.Criteria;
 
 /// <summary>
-/// One minus the average percentage of zeros of a channel (Hu et al., Network Trimming, 2016, equation 1): the share of its activations that are not zero. Needs data, but
-/// no labels and no gradients.
+/// One minus the average percentage of zeros of a channel (Hu et al., Network Trimming, 2016): the share of its activations that are not zero,
+/// 1 − Σ [a = 0] / number of a. Needs data, but no labels and no gradients.
 /// </summary>
 /// <remarks>
 /// Measured where the channel is read: over everything that goes into the layers that consume its channel group, after the activation function, in all batches. Only

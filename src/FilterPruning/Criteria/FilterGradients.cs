@@ -21,6 +21,7 @@ internal static class FilterGradients
         var reached = new bool[banks.Count];
         context.ForEachBatch(batches, seed, gradients: true, (index, loss) =>
         {
+            Clear(leaves);  // a batch may have propagated a loss back by itself
             Propagate(CheckLoss(loss, criterion, index), leaves, index);
             using var noGrad = no_grad();
             var sums = new double[banks.Count][];
@@ -32,8 +33,7 @@ internal static class FilterGradients
                 sums[i] = gradient is null ? new double[banks[i].Count] : Sums(banks[i], gradient);
             }
 
-            foreach (var leaf in leaves)
-                leaf.grad = null;
+            Clear(leaves);
             take(sums);
         });
         ThrowIfUnreached(context.Graph, criterion, banks, reached);
@@ -52,10 +52,18 @@ internal static class FilterGradients
         }
     }
 
+    private static void Clear(Tensor[] leaves)
+    {
+        foreach (var leaf in leaves)
+            leaf.grad = null;
+    }
+
     private static double[] Sums(FilterBank bank, Tensor gradient)
     {
         using var scope = NewDisposeScope();
         var weight = bank.Weight.detach();
+        if (gradient.is_sparse)
+            gradient = gradient.to_dense();
         if (weight.element_size() < 4)
             (weight, gradient) = (weight.to(float32), gradient.to(float32));  // products of half-precision numbers fall out of its range
         var products = (bank with { Weight = weight * gradient }).AsMatrix();  // [filters, numbers]

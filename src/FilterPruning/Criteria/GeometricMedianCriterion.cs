@@ -1,8 +1,8 @@
 namespace FilterPruning.Criteria;
 
 /// <summary>
-/// The sum of a filter's Euclidean distances to all filters of its layer, Σⱼ ‖wᵢ − wⱼ‖₂ (He et al., Filter Pruning via Geometric Median, CVPR 2019, equation 4). Needs no
-/// data.
+/// The sum of a filter's Euclidean distances to all filters of its layer, Σⱼ ‖wᵢ − wⱼ‖₂ (He et al., Filter Pruning via Geometric Median for Deep Convolutional
+/// Neural Networks Acceleration, CVPR 2019). Needs no data.
 /// </summary>
 /// <remarks>
 /// A filter near the geometric median of its layer is one that the others can stand in for; unlike a norm, the measure does not take small filters for unimportant.

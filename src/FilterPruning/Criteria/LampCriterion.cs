@@ -4,8 +4,8 @@ using FilterPruning.Planning;
 namespace FilterPruning.Criteria;
 
 /// <summary>
-/// Layer-adaptive magnitude (Lee et al., Layer-adaptive Sparsity for the Magnitude-based Pruning, ICLR 2021, equation 4), for whole filters: the squared Euclidean norm of
-/// a filter over the sum of the squared norms, in its layer, that are not smaller. Needs no data.
+/// Layer-adaptive magnitude (Lee et al., Layer-adaptive Sparsity for the Magnitude-based Pruning, ICLR 2021), for whole filters: the squared Euclidean norm of a
+/// filter over the sum of the squared norms, in its layer, that are not smaller: ‖wᵤ‖² / Σ ‖wᵥ‖² over all v with ‖wᵥ‖ ≥ ‖wᵤ‖. Needs no data.
 /// </summary>
 /// <remarks>
 /// Within a layer the order is that of <see cref="L2Criterion"/>; between layers (<see cref="PruningScope.Global"/>) the scores are comparable as they are: the largest filter of every layer scores 1,

@@ -2,7 +2,7 @@ namespace FilterPruning.Criteria;
 
 /// <summary>
 /// The mean magnitude of a channel's activations (the mean-activation criterion of Molchanov et al., Pruning Convolutional Neural Networks for Resource Efficient Inference,
-/// ICLR 2017, section 2.2). Needs data, but no labels and no gradients.
+/// ICLR 2017): Σ |a| / number of a. Needs data, but no labels and no gradients.
 /// </summary>
 /// <remarks>
 /// Measured where the channel is read: over everything that goes into the layers that consume its channel group, after the activation function, in all batches. The paper

@@ -1,7 +1,7 @@
 namespace FilterPruning.Criteria;
 
 /// <summary>
-/// First-order Taylor expansion of the loss (Molchanov et al., Importance Estimation for Neural Network Pruning, CVPR 2019, equation 8 for a whole filter):
+/// First-order Taylor expansion of the loss (Molchanov et al., Importance Estimation for Neural Network Pruning, CVPR 2019, for a gate on a whole filter):
 /// (Σ over the filter's weights of gradient × weight)², averaged over batches. Needs data and gradients.
 /// </summary>
 /// <remarks>

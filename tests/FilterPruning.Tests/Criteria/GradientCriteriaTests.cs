@@ -69,6 +69,21 @@ public class GradientCriteriaTests
     }
 
     [Fact]
+    public void A_batch_that_propagates_back_by_itself_changes_nothing()
+    {
+        using var scope = NewDisposeScope();
+        using var net = Small.TwoLayers([[1, 2], [3, 0]], [2, -1]);
+        var graph = Small.Graph(net, 4, 2);
+        var x = ones(1, 2, dtype: float64);
+        var batches = CalibrationBatches.From(2, _ =>
+        {
+            net.call(x).sum().backward();
+            return net.call(x).sum();
+        });
+        Bank.Close([36, 9], Bank.Scores(new TaylorCriterion(batches), graph, "hidden"));
+    }
+
+    [Fact]
     public void Half_precision_weights_keep_their_small_products()
     {
         using var scope = NewDisposeScope();
