@@ -17,19 +17,17 @@ internal static class ChannelReads
     {
         var graph = context.Graph;
         var reads = Reads(graph);
-        var readers = graph.Layers.Where(layer => layer.Module is nn.Module<Tensor, Tensor> && reads.Contains(layer.Name))
-            .Select(layer => (Layer: layer, Total: new Total(layer.InputChannels))).ToDictionary(reader => reader.Layer.Name, StringComparer.Ordinal);
+        var totals = new Dictionary<string, Total>(StringComparer.Ordinal);
         var hooks = new List<Action>();
         try
         {
-            foreach (var (layer, total) in readers.Values)
+            foreach (var layer in graph.Layers.Where(layer => reads.Contains(layer.Name)))
             {
-                var hook = ((nn.Module<Tensor, Tensor>)layer.Module).register_forward_pre_hook((_, input) =>
-                {
-                    total.Add(input, layer.Rule.InputAxis(layer.Module, input), measure);
-                    return input;
-                });
-                hooks.Add(hook.remove);
+                var total = new Total(layer.InputChannels);
+                if (Watch(layer, (input, axis) => total.Add(input, axis, measure)) is not { } remove)
+                    continue;
+                totals.Add(layer.Name, total);
+                hooks.Add(remove);
             }
 
             context.ForEachBatch(batches, seed, gradients: false, (_, _) => { });
@@ -39,23 +37,36 @@ internal static class ChannelReads
             hooks.ForEach(remove => remove());
         }
 
-        return [.. graph.Groups.Select(group => OfGroup(group, member => readers.GetValueOrDefault(member.Layer).Total, criterion))];
+        return [.. graph.Groups.Select(group => OfGroup(group, totals, criterion))];
+    }
+
+    /// <summary>Looks at what goes into a layer, and along which axis its channels lie.</summary>
+    /// <returns>Ends the watch; null for layers that cannot be watched.</returns>
+    private static Action? Watch(TracedLayer layer, Action<Tensor, int> look)
+    {
+        if (layer.Module is not nn.Module<Tensor, Tensor> module)
+            return null;
+        return module.register_forward_pre_hook((_, input) =>
+        {
+            look(input, layer.Rule.InputAxis(module, input));
+            return input;
+        }).remove;
     }
 
     // A channel-wise layer lists its channels as outputs alone: what a norm sees is not what is read in the end.
     private static HashSet<string> Reads(DependencyGraph graph) =>
         graph.Groups.SelectMany(group => group.Members).Where(member => member.Axis == ChannelAxis.Input).Select(member => member.Layer).ToHashSet(StringComparer.Ordinal);
 
-    private static double? OfGroup(ChannelGroup group, Func<ChannelMember, Total?> find, string criterion)
+    private static double? OfGroup(ChannelGroup group, Dictionary<string, Total> totals, string criterion)
     {
         var (sum, count) = (0.0, 0L);
         var readers = group.Members.Where(member => member.Axis == ChannelAxis.Input).ToList();
         foreach (var member in readers)
         {
-            if (find(member) is not { } total)
+            if (!totals.TryGetValue(member.Layer, out var total))
                 continue;
             sum += total.Sums[member.Channel];
-            count += total.Count;
+            count += total.Counts[member.Channel];
         }
 
         if (count > 0)
@@ -74,7 +85,7 @@ internal static class ChannelReads
         public double[] Sums { get; } = new double[channels];
 
         /// <summary>Numbers read of each channel.</summary>
-        public long Count { get; private set; }
+        public long[] Counts { get; } = new long[channels];
 
         public void Add(Tensor input, int axis, Func<Tensor, Tensor> measure)
         {
@@ -82,11 +93,13 @@ internal static class ChannelReads
                 return;
             using var scope = NewDisposeScope();
             using var noGrad = no_grad();
-            var rows = measure(input.detach()).movedim([axis], [0]).reshape(Sums.Length, -1);  // [channels, samples · positions]
+            var rows = measure(input.detach()).movedim([axis], [0]).reshape(input.shape[axis], -1);  // [channels, samples · positions]
             var sums = rows.sum(1, type: float64).cpu().data<double>().ToArray();
             for (var channel = 0; channel < Sums.Length; channel++)
+            {
                 Sums[channel] += sums[channel];
-            Count += rows.shape[1];
+                Counts[channel] += rows.shape[1];
+            }
         }
     }
 }
