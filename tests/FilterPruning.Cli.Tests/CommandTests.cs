@@ -77,6 +77,32 @@ public sealed class CommandTests : IDisposable
         Assert.Equal((long)again.Json["parameters"]!["after"]!, loaded.parameters().Sum(parameter => parameter.numel()));
     }
 
+    [Theory]
+    [InlineData("--target-macs", "0.5", "local")]
+    [InlineData("--target-params", "50%", "isomorphic")]
+    [InlineData("--target-bytes", "4MB", "global")]
+    public async Task Prune_meets_a_target(string option, string value, string scope)
+    {
+        var path = _folder["target.safetensors"];
+        var result = await Tool.RunAsync("prune", "--weights", Sample, option, value, "--scope", scope, "--normalization", "mean", "--max-layer-ratio", "0.95", "--out", path, "--json");
+
+        Assert.Equal(ExitCode.Done, result.ExitCode);
+        var (remains, most) = option switch
+        {
+            "--target-macs" => ((long)result.Json["macs"]!["after"]!, 0.5 * (long)result.Json["macs"]!["before"]!),
+            "--target-params" => ((long)result.Json["parameters"]!["after"]!, 0.5 * (long)result.Json["parameters"]!["before"]!),
+            _ => (DataBytes(path), 4e6),
+        };
+        Assert.InRange(remains, 0.99 * most, most);
+    }
+
+    // Eight bytes of length, the header, the tensors.
+    private static long DataBytes(string path)
+    {
+        using var file = File.OpenRead(path);
+        return file.Length - 8 - (long)new BinaryReader(file).ReadUInt64();
+    }
+
     [Fact]
     public async Task Train_writes_a_detector_that_loads()
     {

@@ -17,7 +17,7 @@ internal static class FilterScorer
         {
             if (layer.Rule.Filters(layer.Module) is not { OutputAxis: { } axis } filters)
                 continue;
-            var bank = new FilterBank(layer.Name, layer.Module, filters.Tensor, axis, layer.OutputChannels);
+            var bank = new FilterBank(layer.Name, layer.Module, filters.Tensor, axis, filters.Axes.First(known => known.Axis == axis).Count ?? layer.OutputChannels);
             var scores = Normalize(Check(options.Criterion, bank), options.Normalization);
             for (var channel = 0; channel < scores.Length; channel++)
                 (parts[layer.OutputGroups[channel]] ??= []).Add(scores[channel]);
