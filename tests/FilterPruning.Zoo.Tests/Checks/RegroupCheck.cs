@@ -14,7 +14,7 @@ namespace FilterPruning.Zoo;
 /// removed from it in any case, it may also fall into several groups that are all pinned: two halves of one channel each are dealt out in the order they have,
 /// and a single attention head is tied to nothing.</item>
 /// <item>A grouped layer with one channel left in each block is a depthwise one: its blocks are no longer tied to each other, and both of its sides are one unit. Its groups
-/// may fall into several, and some of these may be free where all were pinned for one of them.</item>
+/// may fall into several, those of its two sides may be joined, and some may be free where all were pinned for one of them.</item>
 /// <item>A depthwise layer with one channel left is a plain one: its two sides are two units now.</item>
 /// </list>
 /// </remarks>
@@ -24,6 +24,9 @@ internal sealed class RegroupCheck
     private readonly DependencyGraph _after;
     private readonly HashSet<string> _changedLayers;
     private readonly Dictionary<(string Layer, ChannelAxis Axis), int> _width;
+
+    // The channels whose groups touched a layer that maps otherwise now.
+    private HashSet<ChannelMember> _joined = [];
 
     private RegroupCheck(DependencyGraph before, DependencyGraph after)
     {
@@ -59,7 +62,10 @@ internal sealed class RegroupCheck
         var renumber = Renumbering(removed);
         var groupOf = _after.Groups.SelectMany(group => group.Members.Select(member => (member, group))).ToDictionary(pair => pair.member, pair => pair.group);
         var seen = 0;
-        foreach (var group in _before.Groups.Where(group => !removed.Contains(group.Index)))
+        var left = _before.Groups.Where(group => !removed.Contains(group.Index)).ToList();
+        _joined = left.Where(group => group.Members.Any(member => _changedLayers.Contains(member.Layer))).SelectMany(group => group.Members)
+            .Select(member => member with { Channel = renumber[member] }).ToHashSet();
+        foreach (var group in left)
         {
             var expected = group.Members.Select(member => member with { Channel = renumber[member] }).Where(Counts).ToHashSet();
             seen += expected.Count;
@@ -81,9 +87,9 @@ internal sealed class RegroupCheck
     {
         if (expected.Count == 0) return;
         var first = expected.First();
-        foreach (var stranger in parts.SelectMany(part => part.Members).Where(Counts).Where(member => !expected.Contains(member)))
+        var changed = _joined.Contains(first);
+        foreach (var stranger in parts.SelectMany(part => part.Members).Where(Counts).Where(member => !expected.Contains(member) && !(changed && _joined.Contains(member))))
             throw new ZooFailureException($"{Text(stranger)} is tied to {Text(first)} now and was not before");
-        var changed = expected.Any(member => _changedLayers.Contains(member.Layer));
         var whole = expected.GroupBy(member => (member.Layer, member.Axis)).Any(side => side.Count() == _width[side.Key]);
         var pinned = parts.Where(part => part.Pin is not null).ToList();
         if (changed && (whole || old.Pin is not null || pinned.TrueForAll(part => part.Pin!.Reason == PinReason.WholeLayer))) return;

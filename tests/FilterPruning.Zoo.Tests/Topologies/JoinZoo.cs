@@ -30,10 +30,10 @@ public static class JoinZoo
     public static ZooModel InterleavedSlices { get; } = ZooModel.Of("interleaved-slices", () => new Net(
         (n, x) =>
         {
-            var y = F.relu(n.Call("first", x));
+            var y = F.relu(n.Call("first", F.relu(n.Call("stem", x))));
             return n.Call("even", y.slice(1, 0, y.shape[1], 2)) + n.Call("odd", y.slice(1, 1, y.shape[1], 2));
         },
-        ("first", Conv(3, 12)), ("even", Conv(6, 5)), ("odd", Conv(6, 5))), 2, 3, 8, 8);
+        ("stem", Conv(3, 5)), ("first", Conv(5, 12)), ("even", Conv(6, 5)), ("odd", Conv(6, 5))), 2, 3, 8, 8);
 
     /// <summary>A map of one channel is added to all channels of another.</summary>
     public static ZooModel BroadcastAdd { get; } = ZooModel.Of("broadcast-add", () => new Net(
