@@ -1,6 +1,6 @@
 namespace FilterPruning.Zoo;
 
-public sealed class ZooTests
+public sealed class ZooTests(ZooReport report)
 {
     [Theory]
     [MemberData(nameof(ZooCatalogue.Names), MemberType = typeof(ZooCatalogue))]
@@ -8,10 +8,11 @@ public sealed class ZooTests
     {
         try
         {
-            ZooCheck.Run(ZooCatalogue.All[name], ZooConfiguration.All);
+            report.Add(ZooCheck.Run(ZooCatalogue.All[name], ZooConfiguration.Chosen));
         }
         catch (ZooFailureException failure)
         {
+            report.Add(name, failure);
             Assert.Fail(failure.Message);
         }
     }
