@@ -17,12 +17,13 @@ public sealed class ZooCheck
 
     private readonly ZooModel _zoo;
     private readonly List<ZooFailureException> _failures = [];
+    private readonly ZooSubject _first;
     private ZooSubject _subject;
     private double _worstProof;
     private Cost _before;
     private Cost _after;
 
-    private ZooCheck(ZooModel zoo, ZooSubject subject) => (_zoo, _subject) = (zoo, subject);
+    private ZooCheck(ZooModel zoo, ZooSubject subject) => (_zoo, _first, _subject) = (zoo, subject, subject);
 
     /// <summary>Checks a model in some configurations.</summary>
     /// <exception cref="ZooFailureException">Something does not hold; the message names model, configuration, step and, where there is one, the layer, for each configuration that failed.</exception>
@@ -57,14 +58,15 @@ public sealed class ZooCheck
     // After a failure the model may be anything: the next part begins with a fresh one.
     private void Attempt(string part, Action<Action<string, Action>> body)
     {
-        using var scope = NewDisposeScope();
         try
         {
+            using var scope = NewDisposeScope();
             body((step, action) => Step($"{_zoo.Name}:{part} {step}", action));
         }
         catch (ZooFailureException error)
         {
             _failures.Add(error);
+            if (!ReferenceEquals(_subject, _first)) _subject.Dispose();
             _subject = new ZooSubject(_zoo);
         }
     }
