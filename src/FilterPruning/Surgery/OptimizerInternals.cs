@@ -30,6 +30,17 @@ internal static class OptimizerInternals
         ParameterField(state) = to;
     }
 
+    /// <summary>Files what was kept under one handle under another, in the same place of the order: the parameter is the same object, but stands for another native tensor.</summary>
+    public static void Rekey(OptimizerHelper optimizer, IntPtr from, IntPtr to)
+    {
+        var states = StatesField(optimizer);
+        if (!states.TryGetValue(from, out var state))
+            return;
+        var place = states.IndexOf((from, state));
+        states.RemoveAt(place);
+        states.Insert(place, (to, state));
+    }
+
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_state")]
     private static extern ref OrderedDict<IntPtr, OptimizerState> StatesField(OptimizerHelper optimizer);
 

@@ -11,6 +11,7 @@ internal sealed class Snapshot : IDisposable
     private readonly List<(Tensor Tensor, Tensor Value, Tensor? Gradient)> _tensors = [];
     private readonly List<(Tensor Tensor, Tensor Value, Tensor? Gradient)> _untouched = [];
     private readonly List<(nn.Module Module, LayerRule Rule, int Inputs, int Outputs)> _widths = [];
+    private readonly List<NativeExchange> _exchanges = [];
     private OptimizerMoments _moments = OptimizerMoments.None;
     private List<(string Name, Tensor Tensor, long[] Shape)> _after = [];
     private nn.Module? _model;
@@ -39,6 +40,9 @@ internal sealed class Snapshot : IDisposable
     public void Remember(Tensor tensor)
         => _tensors.Add((tensor, tensor.detach().DetachFromDisposeScope(), tensor.is_leaf ? tensor.grad?.DetachFromDisposeScope() : null));
 
+    /// <summary>Remembers a native layer's exchange; this owns it from now on.</summary>
+    public void Remember(NativeExchange exchange) => _exchanges.Add(exchange);
+
     /// <summary>Remembers a layer's widths.</summary>
     public void Remember(nn.Module module, LayerRule rule) => _widths.Add((module, rule, rule.InputChannels(module), rule.OutputChannels(module)));
 
@@ -57,6 +61,8 @@ internal sealed class Snapshot : IDisposable
     /// <summary>Gives every tensor its old storage and gradient, every layer its old widths, and optimizers what they kept.</summary>
     public void Restore()
     {
+        foreach (var exchange in Enumerable.Reverse(_exchanges))
+            exchange.TakeBack();
         RestoreValues();
         using var noGrad = no_grad();
         foreach (var (tensor, value, gradient) in _untouched)
@@ -102,6 +108,9 @@ internal sealed class Snapshot : IDisposable
             gradient?.Dispose();
         }
 
+        foreach (var exchange in _exchanges)
+            exchange.Dispose();
+        _exchanges.Clear();
         _tensors.Clear();
         _untouched.Clear();
         _moments.Dispose();

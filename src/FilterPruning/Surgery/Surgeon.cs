@@ -36,7 +36,7 @@ public static class Surgeon
             options.OnStep?.Invoke(PruningStage.Cut, 0, 2);
             Mask(cuts, snapshot, proof.RecordReference);
             options.OnStep?.Invoke(PruningStage.Cut, 1, 2);
-            Narrow(cuts, moments);
+            Narrow(cuts, moments, snapshot, options.Optimizers);
             options.OnStep?.Invoke(PruningStage.Cut, 2, 2);
             options.OnStep?.Invoke(PruningStage.Prove, 0, 1);
             var proved = proof.Prove();
@@ -68,7 +68,7 @@ public static class Surgeon
         using var noGrad = no_grad();
         try
         {
-            foreach (var tensor in cuts.SelectMany(cut => cut.Tensors).Where(tensor => tensor.Inputs is not null))
+            foreach (var tensor in cuts.SelectMany(cut => cut.Tensors).Where(tensor => tensor.Reads))
                 tensor.Tensor.set_(tensor.Masked());
             run();
         }
@@ -78,15 +78,20 @@ public static class Surgeon
         }
     }
 
-    private static void Narrow(IReadOnlyList<LayerCut> cuts, OptimizerMoments moments)
+    private static void Narrow(IReadOnlyList<LayerCut> cuts, OptimizerMoments moments, Snapshot snapshot, IReadOnlyList<optim.Optimizer> optimizers)
     {
         using var scope = NewDisposeScope();
         moments.Narrow();
         foreach (var cut in cuts.Where(cut => cut.Changes))
         {
-            foreach (var tensor in cut.Tensors)
-                Snapshot.Exchange(tensor.Tensor, tensor.Narrowed());
-            cut.Layer.Rule.SetWidths(cut.Layer.Module, cut.Plan.KeptInputs, cut.Plan.KeptOutputs);
+            var (rule, module, plan) = (cut.Layer.Rule, cut.Layer.Module, cut.Plan);
+            var narrowed = cut.Tensors.Select(tensor => (tensor.Tensor, Value: tensor.Narrowed())).ToList();
+            if (rule.IsExchanged)
+                snapshot.Remember(NativeExchange.Make(module, rule, plan.KeptInputs, plan.KeptOutputs, optimizers));
+            foreach (var (tensor, value) in narrowed)
+                Snapshot.Exchange(tensor, value);
+            rule.SetWidths(module, plan.KeptInputs, plan.KeptOutputs);
+            rule.AfterCut(module, plan.InputChannels, plan.OutputChannels);
         }
     }
 }
