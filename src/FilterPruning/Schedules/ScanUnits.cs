@@ -84,16 +84,18 @@ internal sealed class ScanUnits
 
         // Roles without a layer of their own stick together wherever they meet in one.
         var ties = new UnionFind(makers.Count);
-        foreach (var layer in shared.SelectMany(role => makers[role].Select(layer => (layer, role))).GroupBy(entry => entry.layer, entry => entry.role))
-            layer.Aggregate((a, b) => Tie(ties, a, b));
+        var firstIn = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var role in shared)
+        {
+            foreach (var layer in makers[role])
+            {
+                if (!firstIn.TryAdd(layer, role))
+                    ties.Union(firstIn[layer], role);
+            }
+        }
+
         foreach (var together in shared.GroupBy(ties.Find))
             units.Add(new ScanUnit([.. together], [.. together.SelectMany(role => makers[role]).Distinct()], true));
         return [.. units.Where(unit => unit.Roles.Any(role => Roles[role].Order.Length > 0)).OrderBy(unit => unit.Roles[0])];
-    }
-
-    private static int Tie(UnionFind ties, int a, int b)
-    {
-        ties.Union(a, b);
-        return b;
     }
 }
