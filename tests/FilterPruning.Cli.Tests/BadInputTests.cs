@@ -91,6 +91,10 @@ public sealed class BadInputTests : IDisposable
         await Refuses(["l3", "l1"], "prune", "--weights", Sample, "--ratio", "0.4", "--criterion", "l3", "--out", _folder["out.safetensors"]);
 
     [Fact]
+    public async Task An_exponent_that_is_none() =>
+        await Refuses(["'lp:0'", "lp:0.5"], "prune", "--weights", Sample, "--ratio", "0.4", "--criterion", "lp:0", "--out", _folder["out.safetensors"]);
+
+    [Fact]
     public async Task A_folder_that_does_not_exist() =>
         await Refuses(["nowhere"], "eval", "--weights", Sample, "--data", _folder["nowhere"]);
 

@@ -30,6 +30,27 @@ public sealed class CommandTests : IDisposable
         Assert.Contains("cls_score", (string)result.Json["explanation"]!, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("l1", "l1")]
+    [InlineData("L2", "l2")]
+    [InlineData("lp", "lp:0.5")]
+    [InlineData("lp:3", "lp:3")]
+    [InlineData("fpgm", "fpgm")]
+    [InlineData("bn-scale", "bn-scale")]
+    [InlineData("lamp", "lamp")]
+    [InlineData("random", "random")]
+    public void Every_criterion_that_needs_no_data_has_a_name(string given, string name) => Assert.Equal(name, CriterionNames.Create(given, 0).Name);
+
+    [Fact]
+    public async Task Prune_prepares_a_criterion_that_needs_it()
+    {
+        var result = await Tool.RunAsync("prune", "--weights", Sample, "--ratio", "0.4", "--criterion", "bn-scale", "--out", _folder["out.safetensors"], "--plan", _folder["plan.json"], "--json");
+        Assert.Equal(ExitCode.Done, result.ExitCode);
+        var plan = FilterPruning.Planning.PruningPlan.FromJson(await File.ReadAllTextAsync(_folder["plan.json"], TestContext.Current.CancellationToken));
+        Assert.Equal("bn-scale", plan.Settings.Criterion);
+        Assert.True(plan.RemovedGroups > 0.35 * plan.TotalGroups);
+    }
+
     [Fact]
     public async Task Prune_evaluate_and_detect_work_on_each_others_files()
     {

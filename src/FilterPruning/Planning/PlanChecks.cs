@@ -37,8 +37,10 @@ internal static class PlanChecks
 
     private static void CheckSide(string name, string side, int channels, IReadOnlyList<int> removed)
     {
-        Require(channels >= 1, $"layer '{name}' has {channels} {side} channels; allowed is 1 or more");
-        Require(removed.Count < channels, $"layer '{name}' loses {removed.Count} of its {channels} {side} channels; at least one must stay");
+        // An embedding, or a bare parameter, reads no channels.
+        var least = side == "input" ? 0 : 1;
+        Require(channels >= least, $"layer '{name}' has {channels} {side} channels; allowed is {least} or more");
+        Require(removed.Count < Math.Max(channels, 1), $"layer '{name}' loses {removed.Count} of its {channels} {side} channels; at least one must stay");
         var previous = -1;
         foreach (var channel in removed)
         {

@@ -95,7 +95,7 @@ public static class PruningPlanner
                 layer.Name, layer.Kind, layer.InputChannels, inputs, layer.OutputChannels, outputs, Range(layer, candidates.Scores, removed), skipped));
         }
 
-        var predicted = ModelCost.Predict(graph, i => (layers[i].RemovedInputs.Count, layers[i].RemovedOutputs.Count));
+        var predicted = ModelCost.Predict(graph, layers);
         return new PruningPlan(PlanSettings.Of(options), ModelCost.Measure(graph), predicted, graph.Groups.Count, removed.Count(gone => gone), layers);
     }
 
