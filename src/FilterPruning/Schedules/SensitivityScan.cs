@@ -1,12 +1,12 @@
 using FilterPruning.Graph;
+using FilterPruning.Surgery;
 
 namespace FilterPruning.Schedules;
 
 /// <summary>Measures how much each role of a model matters: how far a metric falls when that role alone loses a share of its channels.</summary>
 /// <remarks>
-/// The channels are masked, not cut: the layers that read them read zeros. The masked model answers exactly as the cut one would (that is what every cut is
-/// proved against), but masking touches no shapes, needs no proof and no second trace for each point, and is taken back bit by bit. Roles are scanned in
-/// data order, each with its ratios ascending.
+/// The channels are really cut and put back bit by bit, not masked: zeros in their place are not the same to a layer that normalises or attends over channels, the
+/// cut is proved as any other, and the metric runs on the smaller model. Roles are scanned in data order, each with its ratios ascending.
 /// </remarks>
 public static class SensitivityScan
 {
@@ -14,12 +14,12 @@ public static class SensitivityScan
     /// <param name="graph">The traced model. It is left exactly as found, also when the metric throws.</param>
     /// <param name="metric">
     /// Measures the model, larger meaning better; it must be finite and should always give the same for the same weights. It is called once for the whole model
-    /// and once for each point that removes something new, and should put the model into evaluation mode itself.
+    /// and once for each point that removes something new, should put the model into evaluation mode itself, and must not train or cut it.
     /// </param>
     /// <param name="options">What is scanned; null for the defaults.</param>
     /// <param name="cancellation">Looked at before each point; what was measured stays in the file.</param>
     /// <exception cref="ArgumentException">Options that cannot be used; lists all of them.</exception>
-    /// <exception cref="PruningException">The file is of another scan or damaged, or the metric is not finite.</exception>
+    /// <exception cref="PruningException">The file is of another scan or damaged, the metric is not finite, or a cut cannot be made.</exception>
     /// <exception cref="OperationCanceledException">The scan was cancelled.</exception>
     public static SensitivityResult Run(DependencyGraph graph, Func<double> metric, SensitivityOptions? options = null, CancellationToken cancellation = default)
     {
@@ -41,7 +41,7 @@ public static class SensitivityScan
             foreach (var ratio in options.Ratios)
             {
                 cancellation.ThrowIfCancellationRequested();
-                var point = file?.Find(unit.Name, ratio) ?? Point(units, unit, ratio, baseline, points, metric, graph);
+                var point = file?.Find(unit.Name, ratio) ?? Point(units, unit, ratio, baseline, points, metric, graph, options.Pruning.Optimizers);
                 file?.Add(point);
                 points.Add(point);
                 options.Progress?.Report(new SensitivityProgress(point, points.Count, units.Units.Count * options.Ratios.Count));
@@ -61,7 +61,8 @@ public static class SensitivityScan
     }
 
     private static SensitivityPoint Point(
-        ScanUnits units, ScanUnit unit, double ratio, double baseline, List<SensitivityPoint> known, Func<double> metric, DependencyGraph graph)
+        ScanUnits units, ScanUnit unit, double ratio, double baseline, List<SensitivityPoint> known, Func<double> metric, DependencyGraph graph,
+        IReadOnlyList<optim.Optimizer> optimizers)
     {
         var counts = units.Alone(unit, (decimal)ratio);
         var removed = counts.Sum();
@@ -77,8 +78,15 @@ public static class SensitivityScan
         }
         else
         {
-            using var masked = new MaskedModel(graph, units.Plan(counts));
-            value = Measure(metric, $"'{unit.Name}' without {removed} of its {of} channel groups");
+            using var cut = Surgeon.Apply(graph, units.Plan(counts), new SurgeryOptions { Optimizers = optimizers });
+            try
+            {
+                value = Measure(metric, $"'{unit.Name}' without {removed} of its {of} channel groups");
+            }
+            finally
+            {
+                cut.Undo();
+            }
         }
 
         return new SensitivityPoint(unit.Name, ratio, removed, of, value);

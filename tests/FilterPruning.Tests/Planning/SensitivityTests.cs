@@ -45,6 +45,20 @@ public class SensitivityTests
     }
 
     [Fact]
+    public void Layers_of_native_code_are_scanned_and_left_as_found()
+    {
+        using var net = new TrainedNet(null, TrainedNet.Recurrent(), [6, 7, 5]);
+        net.Train();
+        net.Model.eval();
+        var before = net.Digest();
+        var graph = DependencyGraph.Trace(net.Model, net.Example);
+        var scan = SensitivityScan.Run(graph, () => Response(net), new SensitivityOptions { Ratios = [0.5], Pruning = new PruningOptions { Optimizers = [net.Optimizer] } });
+        Assert.Equal(before, net.Digest());
+        Assert.Equal(["first", "second"], scan.Points.Select(point => point.Role));
+        Assert.All(scan.Points, point => Assert.NotEqual(scan.Baseline, point.Metric, 1e-6));
+    }
+
+    [Fact]
     public void A_point_is_measured_once_and_not_at_all_where_nothing_goes()
     {
         using var scope = NewDisposeScope();
