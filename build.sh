@@ -23,6 +23,7 @@ usage: ./build.sh COMMAND
   bench [ARGS]       run the benchmark suites (short jobs)
   format [--check]   format the code, or only check that it is formatted
   notebooks          execute the notebooks and store their outputs in them
+  zoo                check every model of the zoo in full and write docs/zoo.md
   readme-example     build and run the README's example against the packed packages
   check              only check (and where possible repair) what the machine needs
 
@@ -142,6 +143,13 @@ cmd_notebooks() {
   FILTERPRUNING_UPDATE_NOTEBOOKS=1 dotnet test --project tests/FilterPruning.PublicApi.Tests -c "$CONFIGURATION" --no-build -- --filter-class '*NotebookTests'
 }
 
+cmd_zoo() {
+  check_machine
+  dotnet build tests/FilterPruning.Zoo.Tests -c "$CONFIGURATION" --nologo -v quiet
+  FILTERPRUNING_ZOO=full FILTERPRUNING_ZOO_TABLE="$PWD/docs/zoo.md" \
+    dotnet test --project tests/FilterPruning.Zoo.Tests -c "$CONFIGURATION" --no-build -- --filter-class '*ZooTests'
+}
+
 cmd_readme_example() {
   check_machine
   tests/package/readme-example.sh
@@ -156,6 +164,7 @@ case "$command" in
   bench) cmd_bench "$@" ;;
   format) cmd_format "$@" ;;
   notebooks) cmd_notebooks ;;
+  zoo) cmd_zoo ;;
   readme-example) cmd_readme_example ;;
   check) check_machine && say "This machine has what is needed." ;;
   help | -h | --help) usage ;;

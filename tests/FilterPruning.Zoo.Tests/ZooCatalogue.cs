@@ -1,3 +1,4 @@
+using System.IO.Enumeration;
 using System.Reflection;
 
 namespace FilterPruning.Zoo;
@@ -11,6 +12,10 @@ public static class ZooCatalogue
             .SelectMany(type => type.GetProperties(BindingFlags.Public | BindingFlags.Static)).Where(property => property.PropertyType == typeof(ZooModel))
             .Select(property => (ZooModel)property.GetValue(null)!).ToDictionary(model => model.Name), StringComparer.Ordinal);
 
-    /// <summary>Names, as xunit theory data.</summary>
-    public static TheoryData<string> Names => [.. All.Keys];
+    /// <summary>Names, as xunit theory data: all, or those that match a comma-separated list of patterns with <c>*</c> in the environment variable <c>FILTERPRUNING_ZOO_ONLY</c>.</summary>
+    public static TheoryData<string> Names => [.. All.Keys.Where(IsWanted)];
+
+    private static bool IsWanted(string name) =>
+        Environment.GetEnvironmentVariable("FILTERPRUNING_ZOO_ONLY") is not { Length: > 0 } patterns
+        || patterns.Split(',').Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, name));
 }

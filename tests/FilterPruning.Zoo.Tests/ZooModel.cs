@@ -15,6 +15,9 @@ public sealed record ZooModel(string Name, Func<nn.Module> Create, Func<nn.Modul
     /// <summary>Layers that must keep some channels although nothing outside asks for it: name and a word that the explanation must hold.</summary>
     public IReadOnlyList<(string Layer, string Reason)> Stays { get; init; } = [];
 
+    /// <summary>Whether the number of answers follows from their values, as with a detector's boxes: their first dimension may differ once weights are gone.</summary>
+    public bool CountsVary { get; init; }
+
     /// <summary>A model that takes one float32 tensor, filled with seeded normal noise.</summary>
     public static ZooModel Of(string name, Func<nn.Module<Tensor, Tensor>> create, params long[] inputShape) =>
         new(name, create, model =>

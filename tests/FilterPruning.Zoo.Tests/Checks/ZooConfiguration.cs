@@ -1,0 +1,34 @@
+using System.Globalization;
+using FilterPruning.Planning;
+
+namespace FilterPruning.Zoo;
+
+/// <summary>How a model of the zoo is pruned.</summary>
+/// <param name="Scope">Each role its share, or all groups ranked together.</param>
+/// <param name="Ratio">The share of the channel groups to remove.</param>
+public sealed record ZooConfiguration(PruningScope Scope, double Ratio)
+{
+    /// <summary>Both scopes at three ratios.</summary>
+    public static IReadOnlyList<ZooConfiguration> All { get; } =
+        [.. from scope in Enum.GetValues<PruningScope>() from ratio in new[] { 0.25, 0.5, 0.75 } select new ZooConfiguration(scope, ratio)];
+
+    /// <summary>Whether all configurations run: always so far; here is where slow models would get fewer.</summary>
+    public static bool RunsAll => true;
+
+    /// <summary>The configurations to run.</summary>
+    public static IReadOnlyList<ZooConfiguration> Chosen => All;
+
+    /// <summary>The configuration that tables show.</summary>
+    public bool IsShown => this is { Scope: PruningScope.Local, Ratio: 0.5 };
+
+    /// <summary>The planner's options. Scores of different layers are made comparable where they are ranked together.</summary>
+    public PruningOptions Options => new()
+    {
+        Ratio = Ratio,
+        Scope = Scope,
+        Normalization = Scope == PruningScope.Global ? ScoreNormalization.Mean : ScoreNormalization.None,
+    };
+
+    /// <inheritdoc/>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Scope} {Ratio}");
+}

@@ -1,0 +1,60 @@
+using System.Diagnostics;
+using FilterPruning.Graph;
+
+namespace FilterPruning.Zoo;
+
+/// <summary>A seeded instance of a model of the zoo with its graph. Tracing it left it as it was.</summary>
+internal sealed class ZooSubject : IDisposable
+{
+    private readonly ZooModel _zoo;
+
+    /// <summary>Makes an instance, gives it gradients, and traces it in training mode.</summary>
+    public ZooSubject(ZooModel zoo)
+    {
+        _zoo = zoo;
+        Model = Create(zoo);
+        using var scope = NewDisposeScope();
+        Step("train before the cut", () => TrainingCheck.Backward(zoo, Model));
+        var before = ModelValues.Of(Model);
+        var random = get_rng_state();
+        var live = LiveTensors.Settled();
+        var watch = Stopwatch.StartNew();
+        Step("trace", () => Graph = DependencyGraph.Trace(Model, Forward));
+        TraceTime = watch.Elapsed;
+        Step("trace: tensors left behind", () => ZooFailureException.Unless(Tensor.TotalCount <= live, $"{Tensor.TotalCount - live} tensors more than before"));
+        Step("trace: model as found", () =>
+        {
+            before.ThrowUnlessSame(Model);
+            before.ThrowUnlessSameSurroundings(Model);
+            ZooFailureException.Unless(ModelValues.SameBits(random, get_rng_state()), "the random state is another");
+        });
+        foreach (var (_, parameter) in ModelValues.Parameters(Model)) parameter.grad = null;
+        Model.eval();
+    }
+
+    public nn.Module Model { get; }
+
+    public DependencyGraph Graph { get; private set; } = null!;
+
+    public TimeSpan TraceTime { get; }
+
+    /// <summary>Lets the how-manieth forward of the graph from now on throw after it ran; 0 for none.</summary>
+    public int FailIn { get; set; }
+
+    /// <summary>An instance with weights from the zoo's seed.</summary>
+    public static nn.Module Create(ZooModel zoo)
+    {
+        manual_seed(ZooCheck.Seed);
+        return zoo.Create();
+    }
+
+    public object? Forward(nn.Module model)
+    {
+        var result = _zoo.Forward(model);
+        return FailIn > 0 && --FailIn == 0 ? throw new InvalidOperationException("asked to fail") : result;
+    }
+
+    public void Dispose() => Model.Dispose();
+
+    private void Step(string step, Action body) => ZooCheck.Step($"{_zoo.Name}: {step}", body);
+}
