@@ -7,7 +7,8 @@ namespace FilterPruning.Criteria;
 /// <remarks>
 /// Measured where the channel is read: over everything that goes into the layers that consume its channel group, after the activation function, in all batches. Only
 /// activation functions with exact zeros (ReLU and its kin) tell channels apart; after others, use <see cref="MeanActivationCriterion"/> or a <see cref="Threshold"/>.
-/// Every filter of a group gets the group's score. Not thread-safe while it prepares.
+/// Every filter of a group gets the group's score. A group whose readers cannot be looked at (within an attention layer, or the model's output) is
+/// ranked by magnitude: the filter's Euclidean norm relative to its layer's mean, times the mean of all measured scores. Not thread-safe while it prepares.
 /// </remarks>
 public sealed class ApozCriterion : IPreparedCriterion
 {
@@ -42,8 +43,7 @@ public sealed class ApozCriterion : IPreparedCriterion
         ArgumentNullException.ThrowIfNull(context);
         _scores.Clear();
         var shares = ChannelReads.Mean(context, Name, _batches, Seed, read => read.abs().gt(Threshold));
-        // Channels that stay and that no layer reads (a model's output) have no zeros that anyone saw.
-        _scores.Set(context.Graph, (layer, _) => [.. layer.OutputGroups.Select(group => shares[group] ?? 1)]);
+        _scores.SetMeasured(context.Graph, layer => [.. layer.OutputGroups.Select(group => shares[group])]);
     }
 
     /// <inheritdoc/>

@@ -1,7 +1,5 @@
 using FilterPruning.Graph;
-using FilterPruning.Kernels;
 using FilterPruning.Layers;
-using FilterPruning.Planning;
 using TorchSharp.Modules;
 
 namespace FilterPruning.Criteria;
@@ -12,12 +10,12 @@ namespace FilterPruning.Criteria;
 /// </summary>
 /// <remarks>
 /// <para>
-/// Meant for models that were trained with a penalty on the scales, which drives those of unneeded channels to 0. Norms are batch norms (frozen ones too) and instance norms
-/// with a scale for each channel. The norm of a filter is the one in its channel group that its layer feeds; where the layer feeds several (a concatenation that is
+/// Meant for models that were trained with a penalty on the scales, which drives those of unneeded channels to 0. Norms are batch norms (frozen ones too), instance
+/// norms and group norms with a scale for each channel. The norm of a filter is the one in its channel group that its layer feeds; where the layer feeds several (a concatenation that is
 /// normalised more than once), the mean of their magnitudes counts; where it feeds none but the group has some (a residual branch without its own norm), theirs.
 /// </para>
 /// <para>
-/// A filter without any norm in its group has no γ. It scores its Euclidean norm relative to the mean of its layer, times the mean |γ| of the model: ranked by magnitude within its layer, and
+/// A filter without any norm in its group has no γ. It scores its Euclidean norm relative to the mean of its layer, times the mean of all measured scores: ranked by magnitude within its layer, and
 /// neither favoured nor punished between layers. Not thread-safe while it prepares.
 /// </para>
 /// </remarks>
@@ -45,12 +43,10 @@ public sealed class BatchNormScaleCriterion : IPreparedCriterion
         var byGroup = norms.SelectMany(norm => norm.Scales!.Select((scale, channel) => (Group: norm.Layer.OutputGroups[channel], Norm: norm.Layer.Name, Scale: scale)))
             .ToLookup(entry => entry.Group, entry => (entry.Norm, entry.Scale));
         var feeds = graph.Edges.ToLookup(edge => edge.From, edge => edge.To, StringComparer.Ordinal);
-        var mean = norms.Average(norm => norm.Scales!.Average());
-        _scores.Set(graph, (layer, bank) =>
+        _scores.SetMeasured(graph, layer =>
         {
             var fed = feeds[layer.Name].ToHashSet(StringComparer.Ordinal);
-            var magnitudes = new Lazy<double[]>(() => RelativeMagnitudes(bank));
-            return [.. layer.OutputGroups.Select((group, channel) => Mean(byGroup[group], fed) ?? (magnitudes.Value[channel] * mean))];
+            return [.. layer.OutputGroups.Select(group => Mean(byGroup[group], fed))];
         });
     }
 
@@ -68,18 +64,12 @@ public sealed class BatchNormScaleCriterion : IPreparedCriterion
     private static double[]? Scales(TracedLayer layer)
     {
         // A rule that names a running mean describes a batch norm, whatever its class.
-        if (layer.Mapping != ChannelMapping.ChannelWise || (layer.Module is not NormBase && layer.Rule.InputOffset(layer.Module) is null))
+        if (layer.Mapping != ChannelMapping.ChannelWise || (layer.Module is not (NormBase or GroupNorm) && layer.Rule.InputOffset(layer.Module) is null))
             return null;
         var scale = layer.Rule.Tensors(layer.Module).FirstOrDefault(tensor => tensor.Name == "weight" && tensor.OutputAxis == 0)?.Tensor;
         if (scale is null || scale.dim() != 1 || scale.shape[0] != layer.OutputChannels || layer.OutputChannels == 0)
             return null;
         using var scope = NewDisposeScope();
         return [.. scale.detach().to(float64).abs().cpu().data<double>()];
-    }
-
-    private static double[] RelativeMagnitudes(FilterBank bank)
-    {
-        using var norms = NormCriterion.Score(bank, FilterNorms.L2);
-        return ScoreNormalizer.Apply([.. norms.data<float>().Select(norm => (double)norm)], ScoreNormalization.Mean, bank.LayerName);
     }
 }

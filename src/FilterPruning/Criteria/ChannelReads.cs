@@ -11,8 +11,8 @@ internal static class ChannelReads
     /// <param name="batches">Run without a history; what they return is not looked at.</param>
     /// <param name="seed">Seed of everything random in the forwards.</param>
     /// <param name="measure">From what a layer reads, a tensor of the same shape.</param>
-    /// <returns>By index of the group; null for groups that stay and that nothing reads.</returns>
-    /// <exception cref="PruningException">A group that may be removed was not read in any batch.</exception>
+    /// <returns>By index of the group; null for groups that no layer reads which can be looked at, and for groups that stay and that no batch reached. At least one is not null.</returns>
+    /// <exception cref="PruningException">A group that may be removed was not read in any batch, or nothing was read at all.</exception>
     public static double?[] Mean(CriterionContext context, string criterion, ICalibrationBatches batches, int seed, Func<Tensor, Tensor> measure)
     {
         var graph = context.Graph;
@@ -37,7 +37,8 @@ internal static class ChannelReads
             hooks.ForEach(remove => remove());
         }
 
-        return [.. graph.Groups.Select(group => OfGroup(group, totals, criterion))];
+        double?[] means = [.. graph.Groups.Select(group => OfGroup(group, totals, criterion))];
+        return means.Any(mean => mean is not null) ? means : throw Unread(criterion, "any layer");
     }
 
     /// <summary>Looks at what goes into a layer, and along which axis its channels lie.</summary>
@@ -60,24 +61,22 @@ internal static class ChannelReads
     private static double? OfGroup(ChannelGroup group, Dictionary<string, Total> totals, string criterion)
     {
         var (sum, count) = (0.0, 0L);
-        var readers = group.Members.Where(member => member.Axis == ChannelAxis.Input).ToList();
+        var readers = group.Members.Where(member => member.Axis == ChannelAxis.Input && totals.ContainsKey(member.Layer)).ToList();
         foreach (var member in readers)
         {
-            if (!totals.TryGetValue(member.Layer, out var total))
-                continue;
-            sum += total.Sums[member.Channel];
-            count += total.Counts[member.Channel];
+            sum += totals[member.Layer].Sums[member.Channel];
+            count += totals[member.Layer].Counts[member.Channel];
         }
 
         if (count > 0)
             return sum / count;
-        if (group.Pin is not null)
-            return null;
-        var names = string.Join(", ", readers.Select(member => $"'{member.Layer}'").Distinct().Take(5));
-        throw new PruningException(
-            $"The criterion '{criterion}' looks at what layers read, but no batch brought anything to {(names.Length > 0 ? names : "a reader of group " + group.Index)}. "
-            + "Give batches that run the traced model and reach all of it; layers that take more than one tensor are not looked at.");
+        return group.Pin is not null || readers.Count == 0
+            ? null
+            : throw Unread(criterion, string.Join(", ", readers.Select(member => $"'{member.Layer}'").Distinct().Take(5)));
     }
+
+    private static PruningException Unread(string criterion, string layers) => new(
+        $"The criterion '{criterion}' looks at what layers read, but no batch brought anything to {layers}. Give batches that run the traced model and reach all of it.");
 
     /// <summary>What one layer has read so far, by its input channels.</summary>
     private sealed class Total(int channels)

@@ -16,6 +16,21 @@ internal sealed class ChannelScores(string criterion)
         _layers = FilterScorer.Banks(graph).ToDictionary(
             entry => entry.Layer.Name, entry => (entry.Bank.Module, score(entry.Layer, entry.Bank).Select(value => (float)value).ToArray()), StringComparer.Ordinal);
 
+    /// <summary>
+    /// Takes the score of every filter of a graph, where it could be measured. A filter without one gets its Euclidean norm relative to its layer's mean, times the mean of all
+    /// measured scores: ranked by magnitude within its layer, and neither favoured nor punished between layers.
+    /// </summary>
+    public void SetMeasured(DependencyGraph graph, Func<TracedLayer, IReadOnlyList<double?>> score)
+    {
+        var measured = FilterScorer.Banks(graph).ToDictionary(entry => entry.Layer, entry => score(entry.Layer));
+        var mean = measured.Values.SelectMany(scores => scores).OfType<double>().DefaultIfEmpty(1).Average();
+        Set(graph, (layer, bank) =>
+        {
+            var magnitudes = new Lazy<double[]>(() => NormCriterion.RelativeL2(bank));
+            return [.. measured[layer].Select((value, filter) => value ?? (magnitudes.Value[filter] * mean))];
+        });
+    }
+
     /// <summary>float32 [filters] on the CPU; the caller's.</summary>
     /// <exception cref="PruningException">The criterion is not prepared, or was prepared for another model.</exception>
     public Tensor Of(FilterBank filters)

@@ -7,7 +7,8 @@ namespace FilterPruning.Criteria;
 /// <remarks>
 /// Measured where the channel is read: over everything that goes into the layers that consume its channel group, after the activation function, in all batches. The paper
 /// takes the mean behind a ReLU; the magnitude is the same there, and means something behind other functions as well. Its scale differs from layer to layer: normalise
-/// under <see cref="Planning.PruningScope.Global"/>. Every filter of a group gets the group's score. Not thread-safe while it prepares.
+/// under <see cref="Planning.PruningScope.Global"/>. Every filter of a group gets the group's score. A group whose readers cannot be looked at (within an attention layer, or the model's output) is
+/// ranked by magnitude: the filter's Euclidean norm relative to its layer's mean, times the mean of all measured scores. Not thread-safe while it prepares.
 /// </remarks>
 public sealed class MeanActivationCriterion : IPreparedCriterion
 {
@@ -35,8 +36,7 @@ public sealed class MeanActivationCriterion : IPreparedCriterion
         ArgumentNullException.ThrowIfNull(context);
         _scores.Clear();
         var means = ChannelReads.Mean(context, Name, _batches, Seed, read => read.abs());
-        // Channels that stay and that no layer reads (a model's output) score 0; they are not ranked.
-        _scores.Set(context.Graph, (layer, _) => [.. layer.OutputGroups.Select(group => means[group] ?? 0)]);
+        _scores.SetMeasured(context.Graph, layer => [.. layer.OutputGroups.Select(group => means[group])]);
     }
 
     /// <inheritdoc/>
