@@ -1,3 +1,4 @@
+using System.Globalization;
 using FilterPruning.Criteria;
 
 namespace FilterPruning.Cli;
@@ -9,13 +10,29 @@ internal static class CriterionNames
     {
         ["l1"] = _ => new L1Criterion(),
         ["l2"] = _ => new L2Criterion(),
+        ["lp"] = _ => new LpCriterion(DefaultExponent),
+        ["fpgm"] = _ => new GeometricMedianCriterion(),
+        ["bn-scale"] = _ => new BatchNormScaleCriterion(),
+        ["lamp"] = _ => new LampCriterion(),
         ["random"] = seed => new RandomCriterion(seed),
     };
 
-    public static string List => string.Join("|", Known.Keys);
+    private const double DefaultExponent = 0.5;
 
-    public static IPruningCriterion Create(string name, int seed) =>
-        Known.TryGetValue(name, out var create)
-            ? create(seed)
-            : throw new ArgumentException($"There is no criterion '{name}'. Known: {string.Join(", ", Known.Keys)}.");
+    /// <summary>The names; <c>lp</c> may carry an exponent, as in <c>lp:1.5</c>.</summary>
+    public static string List => string.Join("|", Known.Keys.Select(name => name == "lp" ? "lp[:P]" : name));
+
+    public static IPruningCriterion Create(string name, int seed)
+    {
+        if (Known.TryGetValue(name, out var create))
+            return create(seed);
+        if (name.StartsWith("lp:", StringComparison.OrdinalIgnoreCase))
+        {
+            return double.TryParse(name.AsSpan(3), NumberStyles.Float, CultureInfo.InvariantCulture, out var p) && p > 0
+                ? new LpCriterion(p)
+                : throw new ArgumentException($"'{name}' has no exponent above 0. Give one, for instance lp:0.5.");
+        }
+
+        throw new ArgumentException($"There is no criterion '{name}'. Known: {string.Join(", ", Known.Keys)}.");
+    }
 }

@@ -1,9 +1,10 @@
-using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using FilterPruning.Graph;
 using FilterPruning.Planning;
 using FilterPruning.Surgery;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Stopwatch = System.Diagnostics.Stopwatch;
 
 namespace FilterPruning;
 
@@ -19,11 +20,7 @@ public static class Pruner
     /// <exception cref="ArgumentException">Options that cannot be used; lists all of them.</exception>
     /// <exception cref="PruningException">The model cannot be traced or cut; the message names the layers. The model is then as it was.</exception>
     public static PruningReport Prune(nn.Module<Tensor, Tensor> model, Tensor example, PruningOptions options, ILogger? logger = null)
-    {
-        ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(example);
-        return Prune(() => DependencyGraph.Trace(model, example), options, logger);
-    }
+        => Prune(model, example, options, new PruningContext { Logger = logger });
 
     /// <summary>Prunes any model by a function that runs it, in place.</summary>
     /// <param name="model">The trained model. Modules and parameters stay the same objects; only shapes change.</param>
@@ -35,46 +32,122 @@ public static class Pruner
     /// <exception cref="PruningException">The model cannot be traced or cut; the message names the layers. The model is then as it was.</exception>
     public static PruningReport Prune<TModel>(TModel model, Func<TModel, object?> forward, PruningOptions options, ILogger? logger = null)
         where TModel : nn.Module
+        => Prune(model, forward, options, new PruningContext { Logger = logger });
+
+    /// <summary>Prunes a model that takes one tensor, in place, with progress, cancellation and rules for layers of your own.</summary>
+    /// <param name="model">The trained model. Modules and parameters stay the same objects; only shapes change.</param>
+    /// <param name="example">An input of the shape, type and device the model is used with; stays the caller's.</param>
+    /// <param name="options">What to remove.</param>
+    /// <param name="context">Logging, progress, cancellation, tracing.</param>
+    /// <returns>What was done, with the cost before and after and the proof.</returns>
+    /// <exception cref="ArgumentException">Options that cannot be used; lists all of them.</exception>
+    /// <exception cref="PruningException">The model cannot be traced or cut; the message names the layers. The model is then as it was.</exception>
+    /// <exception cref="OperationCanceledException">The call was cancelled. The model and the optimizers are then as they were.</exception>
+    [OverloadResolutionPriority(-1)]  // a null in this place means "no logger"
+    public static PruningReport Prune(nn.Module<Tensor, Tensor> model, Tensor example, PruningOptions options, PruningContext context)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(example);
+        return Prune(trace => DependencyGraph.Trace(model, example, trace), options, context);
+    }
+
+    /// <summary>Prunes any model by a function that runs it, in place, with progress, cancellation and rules for layers of your own.</summary>
+    /// <param name="model">The trained model. Modules and parameters stay the same objects; only shapes change.</param>
+    /// <param name="forward">Runs the model on inputs of its own choice and returns everything the model answers. It is called several times, in evaluation mode.</param>
+    /// <param name="options">What to remove.</param>
+    /// <param name="context">Logging, progress, cancellation, tracing.</param>
+    /// <returns>What was done, with the cost before and after and the proof.</returns>
+    /// <exception cref="ArgumentException">Options that cannot be used; lists all of them.</exception>
+    /// <exception cref="PruningException">The model cannot be traced or cut; the message names the layers. The model is then as it was.</exception>
+    /// <exception cref="OperationCanceledException">The call was cancelled. The model and the optimizers are then as they were.</exception>
+    [OverloadResolutionPriority(-1)]
+    public static PruningReport Prune<TModel>(TModel model, Func<TModel, object?> forward, PruningOptions options, PruningContext context)
+        where TModel : nn.Module
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(forward);
-        return Prune(() => DependencyGraph.Trace(model, forward), options, logger);
+        return Prune(trace => DependencyGraph.Trace(model, forward, trace), options, context);
     }
 
-    private static PruningReport Prune(Func<DependencyGraph> trace, PruningOptions options, ILogger? logger)
+    private static PruningReport Prune(Func<TraceOptions, DependencyGraph> trace, PruningOptions options, PruningContext context)
     {
         ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(context);
+        ArgumentNullException.ThrowIfNull(context.Trace, nameof(context));
         options.Validate();
-        var surgery = new SurgeryOptions { VerifyTrace = options.VerifyTrace, Optimizers = options.Optimizers };
+        var at = PruningStage.Trace;
+        var surgery = new SurgeryOptions { VerifyTrace = options.VerifyTrace, Optimizers = options.Optimizers, OnStep = Step };
         surgery.Validate();
-        logger ??= NullLogger.Instance;
+        var logger = context.Logger ?? NullLogger.Instance;
+        try
+        {
+            return Run(trace, options, surgery, context, Step, logger);
+        }
+        catch (OperationCanceledException)
+        {
+            PruningLog.Cancelled(logger, at);
+            throw;
+        }
+        catch (Exception error)
+        {
+            PruningLog.Failed(logger, at, error.Message, error);
+            throw;
+        }
+
+        void Step(PruningStage stage, int done, int total)
+        {
+            at = stage;
+            context.Step(stage, done, total);
+        }
+    }
+
+    private static PruningReport Run(
+        Func<TraceOptions, DependencyGraph> trace, PruningOptions options, SurgeryOptions surgery, PruningContext context, Action<PruningStage, int, int> step, ILogger logger)
+    {
         var start = Stopwatch.GetTimestamp();
         using var scope = NewDisposeScope();
+        var graph = trace(context.Trace with { OnTrial = (done, total) => step(PruningStage.Trace, done, total) });
+        PruningLog.Traced(logger, graph.Layers.Count, graph.Groups.Count, graph.Groups.Count(group => group.Pin is not null));
 
-        var graph = trace();
-        logger.LogInformation("Traced {Layers} layers with {Groups} channel groups, {Pinned} of them pinned.", graph.Layers.Count, graph.Groups.Count, graph.Groups.Count(group => group.Pin is not null));
-
+        step(PruningStage.Plan, 0, 1);
         var plan = PruningPlanner.CreatePlan(graph, options);
-        logger.LogInformation(
-            "Planned to remove {Removed} of {Groups} groups: {Before} -> {After} parameters.", plan.RemovedGroups, plan.TotalGroups, plan.Before.Parameters, plan.Predicted.Parameters);
-        foreach (var layer in plan.Layers.Where(layer => layer.Skipped is not null))
-            logger.LogDebug("Layer {Layer} keeps its {Channels} channels: {Reason}", layer.Name, layer.OutputChannels, layer.Skipped);
-
-        using var cut = Surgeon.Apply(graph, plan, surgery);
-        logger.LogInformation("Cut, and proved equal to the masked model within {Error:G3}.", cut.ProofError);
-        foreach (var layer in cut.Proof.NotExercised)
-            logger.LogWarning("No forward reached layer {Layer} with data; it was proved alone.", layer);
-
-        return new PruningReport
+        PruningLog.Planned(logger, plan.RemovedGroups, plan.TotalGroups, plan.Before.Parameters, plan.Predicted.Parameters);
+        foreach (var layer in plan.Layers)
         {
-            Plan = plan,
-            Before = plan.Before,
-            After = ModelCost.Measure(graph),
-            ProofError = cut.ProofError,
-            Layers = [.. graph.Layers.Select(layer => Report(layer, plan.Find(layer.Name)!))],
-            Elapsed = Stopwatch.GetElapsedTime(start),
-        };
+            if (layer.Skipped is { } reason)
+                PruningLog.LayerKept(logger, layer.Name, layer.OutputChannels, reason);
+        }
+
+        step(PruningStage.Plan, 1, 1);
+        using var cut = Surgeon.Apply(graph, plan, surgery);
+        try
+        {
+            var report = Report(graph, plan, cut, Stopwatch.GetElapsedTime(start));
+            PruningLog.Cut(logger, cut.ProofError);
+            foreach (var layer in cut.Proof.NotExercised)
+                PruningLog.NotExercised(logger, layer);
+            context.Progress?.Report(new PruningProgress(PruningStage.Report, 1, 1));
+            PruningLog.Done(logger, report.Before.Parameters, report.After.Parameters, (long)report.Elapsed.TotalMilliseconds);
+            return report;
+        }
+        catch
+        {
+            // The caller's logger or progress threw.
+            cut.Undo();
+            throw;
+        }
     }
+
+    private static PruningReport Report(DependencyGraph graph, PruningPlan plan, CutResult cut, TimeSpan elapsed) => new()
+    {
+        Plan = plan,
+        Before = plan.Before,
+        After = ModelCost.Measure(graph),
+        ProofError = cut.ProofError,
+        Layers = [.. graph.Layers.Select(layer => Report(layer, plan.Find(layer.Name)!))],
+        Elapsed = elapsed,
+        Cuts = cut.Cuts,
+    };
 
     private static LayerReport Report(TracedLayer layer, LayerPlan plan) => new(
         layer.Name, layer.Kind,

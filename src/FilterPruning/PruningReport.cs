@@ -3,10 +3,11 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using FilterPruning.Planning;
+using FilterPruning.Surgery;
 
 namespace FilterPruning;
 
-/// <summary>What <see cref="Pruner"/> did to a model. Immutable; holds no tensor.</summary>
+/// <summary>What <see cref="Pruner"/> did to a model. Immutable; refers to the model's parameters, holds no tensor of its own.</summary>
 public sealed record PruningReport
 {
     /// <summary>The plan that was applied.</summary>
@@ -26,6 +27,18 @@ public sealed record PruningReport
 
     /// <summary>Wall time of tracing, planning, cutting and proving.</summary>
     public required TimeSpan Elapsed { get; init; }
+
+    /// <summary>What was cut, layer by layer.</summary>
+    internal IReadOnlyList<LayerCut> Cuts { get; init; } = [];
+
+    /// <summary>
+    /// Makes up for an optimizer that was not named in <see cref="PruningOptions.Optimizers"/>: cuts the averages it keeps for the parameters that shrank. Averages that
+    /// fit already are left alone, so that calling it twice does no harm.
+    /// </summary>
+    /// <param name="optimizer">An optimizer that has not stepped since the cut. After several cuts, call each report's in turn.</param>
+    /// <exception cref="ArgumentException">An optimizer whose state is out of reach, such as <c>LBFGS</c>.</exception>
+    /// <exception cref="PruningException">The optimizer keeps something that cannot be cut. It is then as it was.</exception>
+    public void CutOptimizer(optim.Optimizer optimizer) => OptimizerMoments.CutLate(optimizer, Cuts);
 
     /// <summary>A table for people: the totals, then the layers that lost output channels, then those that could not and why.</summary>
     public string ToText()

@@ -20,6 +20,30 @@ public sealed class BadInputTests : IDisposable
         await Refuses([ratio], "prune", "--weights", Sample, "--ratio", ratio, "--out", _folder["out.safetensors"]);
 
     [Fact]
+    public async Task Neither_a_ratio_nor_a_target() =>
+        await Refuses(["--ratio", "--target-macs", "--target-params", "--target-bytes"], "prune", "--weights", Sample, "--out", _folder["out.safetensors"]);
+
+    [Fact]
+    public async Task A_ratio_and_a_target() =>
+        await Refuses(["Several"], "prune", "--weights", Sample, "--ratio", "0.4", "--target-macs", "0.5", "--out", _folder["out.safetensors"]);
+
+    [Theory]
+    [InlineData("--target-macs", "half")]
+    [InlineData("--target-params", "0")]
+    [InlineData("--target-bytes", "-3")]
+    [InlineData("--target-bytes", "120%")]
+    public async Task A_target_that_is_none(string option, string value) =>
+        await Refuses([value], "prune", "--weights", Sample, $"{option}={value}", "--out", _folder["out.safetensors"]);
+
+    [Fact]
+    public async Task A_target_out_of_reach() =>
+        await Refuses(["bytes:1000", "allowed is"], "prune", "--weights", Sample, "--target-bytes", "1k", "--out", _folder["out.safetensors"]);
+
+    [Fact]
+    public async Task A_layer_ratio_without_a_ratio() =>
+        await Refuses(["fpn"], "prune", "--weights", Sample, "--ratio", "0.4", "--layer-ratio", "fpn", "--out", _folder["out.safetensors"]);
+
+    [Fact]
     public async Task A_file_that_does_not_exist() =>
         await Refuses(["nothing.safetensors"], "prune", "--model", "maskrcnn_resnet18_fpn", "--weights", _folder["nothing.safetensors"], "--ratio", "0.4", "--out", _folder["out.safetensors"]);
 
@@ -65,6 +89,10 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public async Task An_unknown_criterion() =>
         await Refuses(["l3", "l1"], "prune", "--weights", Sample, "--ratio", "0.4", "--criterion", "l3", "--out", _folder["out.safetensors"]);
+
+    [Fact]
+    public async Task An_exponent_that_is_none() =>
+        await Refuses(["'lp:0'", "lp:0.5"], "prune", "--weights", Sample, "--ratio", "0.4", "--criterion", "lp:0", "--out", _folder["out.safetensors"]);
 
     [Fact]
     public async Task A_folder_that_does_not_exist() =>

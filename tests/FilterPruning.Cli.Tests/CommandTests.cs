@@ -30,6 +30,27 @@ public sealed class CommandTests : IDisposable
         Assert.Contains("cls_score", (string)result.Json["explanation"]!, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("l1", "l1")]
+    [InlineData("L2", "l2")]
+    [InlineData("lp", "lp:0.5")]
+    [InlineData("lp:3", "lp:3")]
+    [InlineData("fpgm", "fpgm")]
+    [InlineData("bn-scale", "bn-scale")]
+    [InlineData("lamp", "lamp")]
+    [InlineData("random", "random")]
+    public void Every_criterion_that_needs_no_data_has_a_name(string given, string name) => Assert.Equal(name, CriterionNames.Create(given, 0).Name);
+
+    [Fact]
+    public async Task Prune_prepares_a_criterion_that_needs_it()
+    {
+        var result = await Tool.RunAsync("prune", "--weights", Sample, "--ratio", "0.4", "--criterion", "bn-scale", "--out", _folder["out.safetensors"], "--plan", _folder["plan.json"], "--json");
+        Assert.Equal(ExitCode.Done, result.ExitCode);
+        var plan = FilterPruning.Planning.PruningPlan.FromJson(await File.ReadAllTextAsync(_folder["plan.json"], TestContext.Current.CancellationToken));
+        Assert.Equal("bn-scale", plan.Settings.Criterion);
+        Assert.True(plan.RemovedGroups > 0.35 * plan.TotalGroups);
+    }
+
     [Fact]
     public async Task Prune_evaluate_and_detect_work_on_each_others_files()
     {
@@ -75,6 +96,32 @@ public sealed class CommandTests : IDisposable
         Assert.Equal(ExitCode.Done, again.ExitCode);
         using var loaded = DetectorFile.Load(_folder["two.safetensors"]).Model;
         Assert.Equal((long)again.Json["parameters"]!["after"]!, loaded.parameters().Sum(parameter => parameter.numel()));
+    }
+
+    [Theory]
+    [InlineData("--target-macs", "0.5", "local")]
+    [InlineData("--target-params", "50%", "isomorphic")]
+    [InlineData("--target-bytes", "4MB", "global")]
+    public async Task Prune_meets_a_target(string option, string value, string scope)
+    {
+        var path = _folder["target.safetensors"];
+        var result = await Tool.RunAsync("prune", "--weights", Sample, option, value, "--scope", scope, "--normalization", "mean", "--max-layer-ratio", "0.95", "--out", path, "--json");
+
+        Assert.Equal(ExitCode.Done, result.ExitCode);
+        var (remains, most) = option switch
+        {
+            "--target-macs" => ((long)result.Json["macs"]!["after"]!, 0.5 * (long)result.Json["macs"]!["before"]!),
+            "--target-params" => ((long)result.Json["parameters"]!["after"]!, 0.5 * (long)result.Json["parameters"]!["before"]!),
+            _ => (DataBytes(path), 4e6),
+        };
+        Assert.InRange(remains, 0.99 * most, most);
+    }
+
+    // Eight bytes of length, the header, the tensors.
+    private static long DataBytes(string path)
+    {
+        using var file = File.OpenRead(path);
+        return file.Length - 8 - (long)new BinaryReader(file).ReadUInt64();
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json.Nodes;
 using FilterPruning.Detection.Models;
 using FilterPruning.Planning;
@@ -19,32 +20,48 @@ internal static class PruneCommand
             Examples:
               filter-pruning prune --weights samples/checkpoints/shapescenes.safetensors --ratio 0.4 --repair shapescenes --out small.safetensors
               filter-pruning prune --model maskrcnn_resnet50_fpn --weights coco.pth --ratio 0.5 --repair photos --images 64 --out small.safetensors --plan plan.json
+              filter-pruning prune --weights samples/checkpoints/shapescenes.safetensors --target-macs 50% --scope isomorphic --ignore 'backbone.body.conv1' --out half.safetensors
             """);
         var model = new ModelSource(command, weightsNeeded: false);
-        var ratio = new Option<double>("--ratio") { Description = "Share of the filters to remove: 0 up to, not including, 1.", Required = true, HelpName = "R" };
-        var scope = new Option<string>("--scope") { Description = "local: each layer loses its share; global: all filters are ranked together.", DefaultValueFactory = _ => "local", HelpName = "local|global" };
+        var ratio = new Option<double>("--ratio") { Description = "Share of the filters to remove: 0 up to, not including, 1. Give this or one of the targets.", HelpName = "R" };
+        var targets = new (TargetMeasure Measure, Option<string?> Option)[]
+        {
+            (TargetMeasure.Macs, new("--target-macs") { Description = "Multiply-accumulates that may remain: a share (0.5, 50%) or an amount (3.5G).", HelpName = "KEEP" }),
+            (TargetMeasure.Parameters, new("--target-params") { Description = "Parameters that may remain: a share (0.5, 50%) or an amount (12M).", HelpName = "KEEP" }),
+            (TargetMeasure.Bytes, new("--target-bytes") { Description = "Bytes of stored weights that may remain: a share (0.5, 50%) or an amount (20MB, 20MiB).", HelpName = "KEEP" }),
+        };
+        var scope = new Option<string>("--scope") { Description = "local: each layer loses its share; global: all filters are ranked together; isomorphic: only layers that are built alike are.", DefaultValueFactory = _ => "local", HelpName = "local|global|isomorphic" };
         var criterion = new Option<string>("--criterion") { Description = $"How important a filter is: {CriterionNames.List}.", DefaultValueFactory = _ => "l1", HelpName = CriterionNames.List };
-        var normalization = new Option<string>("--normalization") { Description = "How scores of layers are made comparable for --scope global: none (raw), mean, max, standardized.", DefaultValueFactory = _ => "none", HelpName = "none|mean|max|standardized" };
+        var normalization = new Option<string>("--normalization") { Description = "How scores of layers are made comparable where they are ranked together: none (raw), mean, max, standardized.", DefaultValueFactory = _ => "none", HelpName = "none|mean|max|standardized" };
         var seed = new Option<int>("--seed") { Description = "Seed of the random criterion and of the choice of images.", DefaultValueFactory = _ => 0, HelpName = "N" };
-        var ignore = new Option<string[]>("--ignore") { Description = "Leave layers alone whose names match; may be given several times.", DefaultValueFactory = _ => [], HelpName = "PATTERN" };
+        var ignore = new Option<string[]>("--ignore") { Description = "Leave layers alone whose names match, on both sides, or on one with :outputs or :inputs after the pattern; may be given several times.", DefaultValueFactory = _ => [], HelpName = "PATTERN" };
         var multiple = new Option<int>("--channel-multiple") { Description = "Round widths to the nearest multiple.", DefaultValueFactory = _ => 1, HelpName = "N" };
+        var layerRatio = new Option<string[]>("--layer-ratio") { Description = "A ratio for the layers whose names match; the last that matches wins; may be given several times.", DefaultValueFactory = _ => [], HelpName = "PATTERN=R" };
+        var mostOfLayer = new Option<double>("--max-layer-ratio") { Description = "The largest share of its channels that a layer may lose.", DefaultValueFactory = _ => 1, HelpName = "R" };
+        var keepFrozen = new Option<bool>("--keep-frozen") { Description = "Leave layers alone whose parameters are all frozen." };
         var repair = new Option<string?>("--repair") { Description = "Repair from unlabelled images: a folder of pictures, or 'shapescenes'.", HelpName = "DIR" };
         var images = new Option<int>("--images") { Description = "Number of images to repair from.", DefaultValueFactory = _ => 64, HelpName = "N" };
         var output = new Option<string>("--out") { Description = "The pruned model, .safetensors with its recipe inside.", Required = true, HelpName = "FILE" };
         var planFile = new Option<string?>("--plan") { Description = "Write the plan as JSON too.", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "Print one JSON object." };
-        foreach (var option in new Option[] { ratio, scope, criterion, normalization, seed, ignore, multiple, repair, images, output, planFile, json })
+        Option[] options = [ratio, .. targets.Select(target => target.Option), scope, criterion, normalization, seed, ignore, multiple, layerRatio, mostOfLayer, keepFrozen, repair, images, output, planFile, json];
+        foreach (var option in options)
             command.Options.Add(option);
         command.Runs((parsed, cancellation) =>
         {
-            var options = new PruningOptions
+            var target = Target(parsed, ratio, targets);
+            var pruning = new PruningOptions
             {
                 Ratio = parsed.GetValue(ratio),
+                Target = target,
                 Scope = Parse<PruningScope>(parsed, scope),
                 Criterion = CriterionNames.Create(parsed.GetValue(criterion)!, parsed.GetValue(seed)),
                 Normalization = Parse<ScoreNormalization>(parsed, normalization),
                 ChannelMultiple = parsed.GetValue(multiple),
                 Ignore = parsed.GetValue(ignore)!,
+                LayerRatios = [.. parsed.GetValue(layerRatio)!.Select(LayerRatioOf)],
+                MaximumLayerRatio = parsed.GetValue(mostOfLayer),
+                KeepFrozen = parsed.GetValue(keepFrozen),
             };
             CheckFolderOf(parsed.GetValue(output)!);
             if (parsed.GetValue(planFile) is { } planPath)
@@ -54,7 +71,7 @@ internal static class PruneCommand
             var (detector, description) = model.Load(parsed);
             using var owned = detector;
             var earlier = model.PlanOf(parsed);
-            var job = new PruneJob(detector, options);
+            var job = new PruneJob(detector, pruning);
             Output.WithProgress($"Tracing {description.Model}", _ => job.Trace(Math.Min(model.SizeOf(parsed, description), PruneJob.TraceSize)));
             var plan = job.Plan();
             RepairReport? repaired = null;
@@ -87,6 +104,27 @@ internal static class PruneCommand
         return Enum.TryParse<T>(value, ignoreCase: true, out var result) && !int.TryParse(value, out _)
             ? result
             : throw new ArgumentException($"{option.Name} is '{value}'; allowed are {string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant()}.");
+    }
+
+    private static PruningTarget? Target(ParseResult parsed, Option<double> ratio, (TargetMeasure Measure, Option<string?> Option)[] targets)
+    {
+        var given = targets.Where(target => parsed.GetValue(target.Option) is not null).ToList();
+        if (given.Count + (parsed.GetResult(ratio) is { Implicit: false } ? 1 : 0) != 1)
+        {
+            throw new ArgumentException(
+                $"{(given.Count == 0 ? "Neither --ratio nor a target is given" : "Several of --ratio and the targets are given")}; allowed is one of --ratio, "
+                + $"{string.Join(", ", targets.Select(target => target.Option.Name))}. A ratio says what goes, a target what remains.");
+        }
+
+        return given.Count == 0 ? null : PruningTarget.Parse(given[0].Measure, parsed.GetValue(given[0].Option)!);
+    }
+
+    private static LayerRatio LayerRatioOf(string text)
+    {
+        var equals = text.LastIndexOf('=');
+        return equals > 0 && double.TryParse(text[(equals + 1)..], NumberStyles.Float, CultureInfo.InvariantCulture, out var ratio)
+            ? new LayerRatio(text[..equals], ratio)
+            : throw new ArgumentException($"--layer-ratio is '{text}'; allowed is a pattern, '=' and a ratio, for instance 'backbone.body.layer4=0.3'.");
     }
 
     // Found out before minutes of work, not after.

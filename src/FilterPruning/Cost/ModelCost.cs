@@ -18,7 +18,7 @@ public static class ModelCost
         foreach (var layer in graph.Layers)
         {
             // A grouped layer can become depthwise by a cut, so the mapping is asked anew.
-            macs += Macs(layer, layer.Rule.Mapping(layer.Module), layer.Rule.InputChannels(layer.Module), layer.Rule.OutputChannels(layer.Module));
+            macs += Macs(layer, layer.Rule.Mapping(layer.Module), layer.Rule.InputSides(layer.Module), layer.Rule.OutputChannels(layer.Module));
         }
 
         return new Cost(Parameters(graph, (_, tensor) => tensor.Tensor.numel()), macs);
@@ -26,8 +26,21 @@ public static class ModelCost
 
     /// <summary>The cost after layers lost some of their channels; the model must still have the widths it was traced with.</summary>
     /// <param name="graph">The graph of the model.</param>
-    /// <param name="removed">For each layer, by its index in the graph, the number of input and of output channels to go.</param>
-    internal static Cost Predict(DependencyGraph graph, Func<int, (int Inputs, int Outputs)> removed)
+    /// <param name="removed">For each layer, by its index in the graph, the number of input and of output channels to go. A layer that joins several inputs is taken to lose the same share of each.</param>
+    internal static Cost Predict(DependencyGraph graph, Func<int, (int Inputs, int Outputs)> removed) =>
+        Predict(graph, i =>
+        {
+            var (inputs, outputs) = removed(i);
+            return (CountedChannels.Spread(inputs, graph.Layers[i].InputChannels), CountedChannels.Spread(outputs, graph.Layers[i].OutputChannels));
+        });
+
+    /// <summary>The cost after layers lost certain channels; the model must still have the widths it was traced with.</summary>
+    /// <param name="graph">The graph of the model.</param>
+    /// <param name="plans">For each layer, by its index in the graph, the channels to go.</param>
+    internal static Cost Predict(DependencyGraph graph, IReadOnlyList<Planning.LayerPlan> plans) =>
+        Predict(graph, i => (CountedChannels.Of(plans[i].RemovedInputs), CountedChannels.Of(plans[i].RemovedOutputs)));
+
+    private static Cost Predict(DependencyGraph graph, Func<int, (CountedChannels Inputs, CountedChannels Outputs)> removed)
     {
         var index = new Dictionary<TracedLayer, int>();
         long macs = 0;
@@ -36,10 +49,27 @@ public static class ModelCost
             var layer = graph.Layers[i];
             var (inputs, outputs) = removed(i);
             index[layer] = i;
-            macs += Macs(layer, layer.Mapping, layer.InputChannels - inputs, layer.OutputChannels - outputs);
+            var (sides, first) = (layer.Rule.InputSides(layer.Module).ToArray(), 0);
+            for (var side = 0; side < sides.Length; side++)
+            {
+                var width = sides[side];
+                sides[side] -= inputs.Between(first, first + width);
+                first += width;
+            }
+            macs += Macs(layer, layer.Mapping, sides, layer.OutputChannels - outputs.Between(0, layer.OutputChannels));
         }
 
         return new Cost(Parameters(graph, (layer, tensor) => NarrowedSize(layer, tensor, removed(index[layer]))), macs);
+    }
+
+    /// <summary>How many channels go from a range: from a list, or evenly spread.</summary>
+    private readonly record struct CountedChannels(IReadOnlyList<int>? Channels, int Count, int Width)
+    {
+        public static CountedChannels Of(IReadOnlyList<int> channels) => new(channels, channels.Count, 0);
+
+        public static CountedChannels Spread(int count, int width) => new(null, count, width);
+
+        public int Between(int from, int to) => Channels is { } list ? list.Count(channel => channel >= from && channel < to) : Width == 0 ? 0 : (int)((long)Count * (to - from) / Width);
     }
 
     private static long Parameters(DependencyGraph graph, Func<TracedLayer, ChannelTensor, long> size)
@@ -64,32 +94,29 @@ public static class ModelCost
         return total;
     }
 
-    private static long NarrowedSize(TracedLayer layer, ChannelTensor tensor, (int Inputs, int Outputs) removed)
+    /// <summary>The number of elements of a layer's tensor after the layer lost some of its channels, evenly spread where it joins several inputs.</summary>
+    internal static long NarrowedSize(TracedLayer layer, ChannelTensor tensor, (int Inputs, int Outputs) removed) =>
+        NarrowedSize(layer, tensor, (CountedChannels.Spread(removed.Inputs, layer.InputChannels), CountedChannels.Spread(removed.Outputs, layer.OutputChannels)));
+
+    private static long NarrowedSize(TracedLayer layer, ChannelTensor tensor, (CountedChannels Inputs, CountedChannels Outputs) removed)
     {
         var size = tensor.Tensor.numel();
-        if (tensor.OutputAxis is { } output)
-            size = Narrowed(size, tensor.Tensor.shape[output], layer.OutputChannels, removed.Outputs);
-        if (tensor.InputAxis is { } input && layer.Mapping != ChannelMapping.ChannelWise)
-            size = Narrowed(size, tensor.Tensor.shape[input], layer.InputChannels, removed.Inputs);
+        foreach (var axis in tensor.Axes)
+        {
+            var (channels, gone) = axis.Side == ChannelAxis.Input ? (layer.InputChannels, removed.Inputs) : (layer.OutputChannels, removed.Outputs);
+            var count = axis.Count ?? channels - axis.Offset;
+            // An axis that holds one block of a grouped layer, or several copies of its channels, loses the same share of its length as the layer of its channels.
+            size = size * (count - gone.Between(axis.Offset, axis.Offset + count)) / count;
+        }
+
         return size;
     }
 
-    /// <summary>An axis that holds one block of a grouped layer loses the same share of its length as the layer loses of its channels.</summary>
-    private static long Narrowed(long size, long length, int channels, int removed)
-        => size / length * (length - (removed * length / channels));
-
-    private static long Macs(TracedLayer layer, ChannelMapping mapping, int inputs, int outputs)
+    private static long Macs(TracedLayer layer, ChannelMapping mapping, IReadOnlyList<int> inputs, int outputs)
     {
-        long pairs = mapping switch
-        {
-            ChannelMapping.ChannelWise => outputs,
-            ChannelMapping.Grouped => (long)inputs * outputs / layer.Rule.Blocks(layer.Module),
-            _ => (long)inputs * outputs,
-        };
-
-        long perPair = 0;
+        long macs = 0;
         foreach (var call in layer.Calls)
-            perPair += layer.Rule.MacsPerPair(layer.Module, call.InputShape.ToArray(), call.OutputShape.ToArray());
-        return pairs * perPair;
+            macs += layer.Rule.Macs(layer.Module, mapping, inputs, outputs, call.InputShape.ToArray(), call.OutputShape.ToArray());
+        return macs;
     }
 }

@@ -22,6 +22,9 @@ public sealed record FilterBank(string LayerName, nn.Module Module, Tensor Weigh
         if (slices == Count)
             return weight.transpose(0, FilterAxis).reshape(Count, -1).MoveToOuterDisposeScope();  // [out, in · kernel]
 
+        if (Count > 0 && slices % Count == 0)                                                    // [repeats · out, …], for instance four gates
+            return weight.transpose(0, FilterAxis).reshape(slices / Count, Count, -1).transpose(0, 1).reshape(Count, -1).MoveToOuterDisposeScope();
+
         var blocks = slices == 0 ? 0 : Count / slices;
         if (blocks == 0 || blocks * slices != Count || FilterAxis != 1 || weight.shape[0] % blocks != 0)
         {

@@ -28,6 +28,9 @@ public sealed partial class DependencyGraph
     /// <summary>The groups by signature: what a person sees as "these 256 channels". In data order, pinned ones included.</summary>
     public IReadOnlyList<ChannelRole> Roles => _roles ??= ChannelRole.Of(Groups);
 
+    /// <summary>Ties that rest on a rehearsal rather than on what was seen.</summary>
+    internal IReadOnlyList<(ChannelMember First, ChannelMember Second)> DecidedTies { get; init; } = [];
+
     /// <summary>The traced model; owned by the caller.</summary>
     internal nn.Module Model { get; }
 

@@ -11,6 +11,7 @@ internal sealed class GraphBuilder
     private readonly IReadOnlyDictionary<LayerNode, List<LayerCall>> _shapes;
     private readonly Dictionary<int, Pin> _pins = [];
     private readonly UnionFind _ties;
+    private readonly List<(int First, int Second)> _decided = [];
 
     public GraphBuilder(IReadOnlyList<LayerNode> nodes, Evidence evidence, IReadOnlyDictionary<LayerNode, List<LayerCall>> shapes)
     {
@@ -22,26 +23,105 @@ internal sealed class GraphBuilder
 
     /// <param name="model">The traced model.</param>
     /// <param name="forward">Kept in the graph.</param>
-    /// <param name="rehearse">Finds groups that the model's code does not let go, with what happened when they went.</param>
-    public DependencyGraph Build(nn.Module model, Func<object?> forward, Func<IReadOnlyList<TracedLayer>, IReadOnlyList<ChannelGroup>, IReadOnlyDictionary<int, string>> rehearse)
+    /// <param name="trials">Try whether the model's code lets groups go; null to take everything for granted.</param>
+    /// <param name="known">Ties that were decided before.</param>
+    public DependencyGraph Build(
+        nn.Module model, Func<object?> forward, (Rehearsal Rehearsal, Partners Partners)? trials, IReadOnlyList<(ChannelMember First, ChannelMember Second)> known)
     {
         foreach (var connection in _evidence.Connections) connection.Settle();
         TieExact();
         TieCounted();
-        TieMixed();
+        foreach (var (first, second) in known)
+            if (UnitOf(first) is { } one && UnitOf(second) is { } other) _ties.Union(one, other);
         PinInputs();
         PinOutputs();
         PinShared();
-        var layers = _nodes.Select(node => new TracedLayer(node.Name, node.Module, node.Rule, _shapes.GetValueOrDefault(node) ?? [])).ToList();
-        var groups = Groups(layers);
-        var fixedGroups = rehearse(layers, groups);
-        groups = groups.Select(group => fixedGroups.TryGetValue(group.Index, out var failure) ? Fixed(group, failure) : group).ToList();
-        foreach (var layer in layers) layer.IsPrunable = layer.OutputGroups.Any(group => groups[group].Pin is null);
-        return new DependencyGraph(model, forward, layers, groups) { Edges = Edges() };
+        if (trials is { } run)
+        {
+            new MixtureSettlement(this, run.Rehearsal, run.Partners).Settle(Mixture.In(_evidence));
+            new FixedRoles(this, run.Rehearsal).Settle();
+        }
+        else
+        {
+            // Nothing is decided anew; what was decided is in the ties.
+            foreach (var (connection, output, inputs) in Mixture.In(_evidence).SelectMany(mixture => mixture.Entries)) PinMixed(connection, output, inputs, withSources: false);
+        }
+        var draft = MakeDraft();
+        foreach (var layer in draft.Layers) layer.IsPrunable = layer.OutputGroups.Any(group => draft.Groups[group].Pin is null);
+        return new DependencyGraph(model, forward, draft.Layers, draft.Groups) { Edges = Edges(), DecidedTies = [.. _decided.Select(tie => (MemberOf(tie.First), MemberOf(tie.Second)))] };
     }
 
-    private static ChannelGroup Fixed(ChannelGroup group, string failure) =>
-        new(group.Index, group.Members, new Pin(PinReason.FixedByCode, group.Members[0].Layer, $"with some of these channels gone, {failure}."));
+    /// <summary>Layers and groups as the ties and pins are at some point.</summary>
+    internal sealed record Draft(List<TracedLayer> Layers, List<ChannelGroup> Groups)
+    {
+        /// <summary>The roles that may be removed, of those groups that a predicate picks.</summary>
+        public IReadOnlyList<ChannelRole> FreeRoles(Func<ChannelGroup, bool>? pick = null) =>
+            ChannelRole.Of([.. Groups.Where(group => group.Pin is null && (pick is null || pick(group)))]);
+    }
+
+    /// <summary>What the graph would be with some more ties.</summary>
+    internal Draft MakeDraft(IEnumerable<(int First, int Second)>? more = null)
+    {
+        var ties = more is null ? _ties : _ties.Copy();
+        foreach (var (first, second) in more ?? []) ties.Union(first, second);
+        var layers = _nodes.Select(node => new TracedLayer(node.Name, node.Module, node.Rule, _shapes.GetValueOrDefault(node) ?? [])).ToList();
+        return new Draft(layers, Groups(layers, ties));
+    }
+
+    /// <summary>Makes ties that were tried part of the graph.</summary>
+    internal void Decide(IEnumerable<(int First, int Second)> ties)
+    {
+        foreach (var (first, second) in ties)
+        {
+            if (_ties.Find(first) == _ties.Find(second)) continue;
+            _ties.Union(first, second);
+            _decided.Add((first, second));
+        }
+    }
+
+    /// <summary>Units of some groups' members.</summary>
+    internal IEnumerable<int> UnitsOf(ChannelGroup group) => group.Members.Select(member => UnitOf(member)!.Value);
+
+    /// <summary>Makes a group stay because of the model's own code.</summary>
+    internal void PinFixed(ChannelGroup group, string failure)
+    {
+        var first = group.Members[0];
+        Pin(UnitOf(first)!.Value, PinReason.FixedByCode, _nodesByName[first.Layer], $"with some of these channels gone, {failure}");
+    }
+
+    /// <summary>Makes what cannot be told apart stay: a mixture's output, and the inputs it reaches, if asked for also those that other channels reach alone.</summary>
+    internal void PinMixed(Connection connection, int output, SortedSet<int> inputs, bool withSources)
+    {
+        Pin(connection.From.Layer.Out(output), PinReason.Mixed, connection.From.Layer,
+            $"output channel {output} of {connection.From} reaches {inputs.Count} of {connection.To.Layer.Inputs} input channels of {connection.To} at once");
+        foreach (var input in inputs)
+            if (withSources || !HasExactSource(connection.To, input))
+                Pin(connection.To.Layer.In(input), PinReason.Mixed, connection.To.Layer, $"input channel {input} of {connection.To} is a mixture of output channels of {connection.From}");
+    }
+
+    /// <summary>Whether all of one side of some layer would hang together.</summary>
+    internal Func<int, bool> Swallowed(IEnumerable<(int First, int Second)> more)
+    {
+        var ties = _ties.Copy();
+        foreach (var (first, second) in more) ties.Union(first, second);
+        var roots = SwallowedLayers(ties);
+        return unit => roots.ContainsKey(ties.Find(unit));
+    }
+
+    private Dictionary<string, LayerNode>? _byName;
+
+    private Dictionary<string, LayerNode> _nodesByName => _byName ??= _nodes.ToDictionary(node => node.Name, StringComparer.Ordinal);
+
+    private int? UnitOf(ChannelMember member) => !_nodesByName.TryGetValue(member.Layer, out var node) ? null
+        : member.Axis == ChannelAxis.Input ? member.Channel < node.Inputs ? node.In(member.Channel) : null
+        : member.Channel < node.Outputs ? node.Out(member.Channel) : null;
+
+    private ChannelMember MemberOf(int unit)
+    {
+        var node = _nodes.First(candidate => unit >= candidate.FirstUnit && unit < candidate.FirstUnit + candidate.UnitCount);
+        var place = unit - node.FirstUnit;
+        return place < node.Outputs ? new ChannelMember(node.Name, ChannelAxis.Output, place) : new ChannelMember(node.Name, ChannelAxis.Input, place - node.Outputs);
+    }
 
     private void TieCounted()
     {
@@ -57,46 +137,21 @@ internal sealed class GraphBuilder
         foreach (var connection in _evidence.Connections)
             foreach (var (output, input) in connection.Exact)
                 _ties.Union(connection.From.Layer.Out(output), connection.To.Layer.In(input));
-        foreach (var node in _nodes.Where(node => node.Mapping == ChannelMapping.Grouped)) TieBlocks(node);
-    }
-
-    // A block of a grouped layer can only lose what every other block loses at the same place.
-    private void TieBlocks(LayerNode node)
-    {
-        var blocks = node.Rule.Blocks(node.Module);
-        for (var channel = 0; channel < node.Inputs; channel++) _ties.Union(node.In(channel), node.In(channel % (node.Inputs / blocks)));
-        for (var channel = 0; channel < node.Outputs; channel++) _ties.Union(node.Out(channel), node.Out(channel % (node.Outputs / blocks)));
-    }
-
-    /// <summary>
-    /// An output that reaches several inputs at once may only go when all of them go. Tying it to them says so (an attention head becomes one
-    /// group). Where that would tie a whole layer together (one gate for all channels), the output is pinned instead and the others stay free.
-    /// </summary>
-    private void TieMixed()
-    {
-        var mixed = _evidence.Connections.SelectMany(c => c.Mixed.Select(pair => (Connection: c, Output: pair.Key, Inputs: pair.Value))).ToList();
-        if (mixed.Count == 0) return;
-        var tied = _ties.Copy();
-        foreach (var (connection, output, inputs) in mixed) Tie(tied, connection, output, inputs);
-        var whole = SwallowedLayers(tied);
-        foreach (var (connection, output, inputs) in mixed)
+        foreach (var node in _nodes)
         {
-            var unit = connection.From.Layer.Out(output);
-            if (!whole.ContainsKey(tied.Find(unit)))
-            {
-                Tie(_ties, connection, output, inputs);
-                continue;
-            }
-            Pin(unit, PinReason.Mixed, connection.From.Layer,
-                $"output channel {output} of {connection.From} reaches {inputs.Count} of {connection.To.Layer.Inputs} input channels of {connection.To} at once");
-            foreach (var input in inputs)
-                if (!HasExactSource(connection.To, input))
-                    Pin(connection.To.Layer.In(input), PinReason.Mixed, connection.To.Layer, $"input channel {input} of {connection.To} is a mixture of output channels of {connection.From}");
+            TieByRule(node, ChannelAxis.Input, node.Mapping == ChannelMapping.ChannelWise ? 0 : node.Inputs, node.In);
+            TieByRule(node, ChannelAxis.Output, node.Outputs, node.Out);
         }
+    }
 
-        static void Tie(UnionFind ties, Connection connection, int output, IEnumerable<int> inputs)
+    // What the layer itself can only lose together: equal places of blocks, whole groups of a norm.
+    private void TieByRule(LayerNode node, ChannelAxis side, int channels, Func<int, int> unit)
+    {
+        var first = new Dictionary<int, int>();
+        for (var channel = 0; channel < channels; channel++)
         {
-            foreach (var input in inputs) ties.Union(connection.From.Layer.Out(output), connection.To.Layer.In(input));
+            var label = node.Rule.TieLabel(node.Module, side, channel);
+            if (!first.TryAdd(label, channel)) _ties.Union(unit(first[label]), unit(channel));
         }
     }
 
@@ -181,7 +236,7 @@ internal sealed class GraphBuilder
         if (!_pins.TryGetValue(unit, out var known) || reason < known.Reason) _pins[unit] = new Pin(reason, layer.Name, evidence + ".");
     }
 
-    private List<ChannelGroup> Groups(List<TracedLayer> layers)
+    private List<ChannelGroup> Groups(List<TracedLayer> layers, UnionFind ties)
     {
         var indexOfRoot = new Dictionary<int, int>();
         var members = new List<List<ChannelMember>>();
@@ -192,16 +247,16 @@ internal sealed class GraphBuilder
             Book(node, ChannelAxis.Output, node.Out, layer.OutputGroups);
             if (node.Mapping == ChannelMapping.ChannelWise) layer.OutputGroups.CopyTo(layer.InputGroups, 0);
             if (node.Rule.Filters(node.Module) is not null)
-                for (var output = 0; output < node.Outputs; output++) filtered.Add(_ties.Find(node.Out(output)));
+                for (var output = 0; output < node.Outputs; output++) filtered.Add(ties.Find(node.Out(output)));
         }
-        var pins = ComponentPins(filtered);
+        var pins = ComponentPins(filtered, ties);
         return indexOfRoot.OrderBy(pair => pair.Value).Select(pair => new ChannelGroup(pair.Value, members[pair.Value], pins.GetValueOrDefault(pair.Key))).ToList();
 
         void Book(LayerNode node, ChannelAxis axis, Func<int, int> unit, int[] groups)
         {
             for (var channel = 0; channel < groups.Length; channel++)
             {
-                var root = _ties.Find(unit(channel));
+                var root = ties.Find(unit(channel));
                 if (!indexOfRoot.TryGetValue(root, out var index))
                 {
                     indexOfRoot[root] = index = members.Count;
@@ -213,18 +268,18 @@ internal sealed class GraphBuilder
         }
     }
 
-    private Dictionary<int, Pin> ComponentPins(HashSet<int> filtered)
+    private Dictionary<int, Pin> ComponentPins(HashSet<int> filtered, UnionFind ties)
     {
         var pins = new Dictionary<int, Pin>();
         foreach (var (unit, pin) in _pins.OrderBy(pair => pair.Key))
         {
-            var root = _ties.Find(unit);
+            var root = ties.Find(unit);
             if (!pins.TryGetValue(root, out var known) || pin.Reason < known.Reason) pins[root] = pin;
         }
-        foreach (var (root, pin) in SwallowedLayers(_ties)) pins.TryAdd(root, pin);
+        foreach (var (root, pin) in SwallowedLayers(ties)) pins.TryAdd(root, pin);
         foreach (var node in _nodes)
             for (var output = 0; output < node.Outputs; output++)
-                if (_ties.Find(node.Out(output)) is var root && !filtered.Contains(root))
+                if (ties.Find(node.Out(output)) is var root && !filtered.Contains(root))
                     pins.TryAdd(root, new Pin(PinReason.ModelInput, node.Name, $"no filter of a traced layer makes output channel {output} of {node.Name}."));
         return pins;
     }

@@ -17,8 +17,13 @@ public sealed record TraceOptions
     /// </summary>
     public int MaximumTrials { get; init; } = 5;
 
-    /// <summary>Whether removals are rehearsed, so that channels the code counts are pinned. Of no use on a model that was just cut.</summary>
-    internal bool Rehearse { get; init; } = true;
+    /// <summary>
+    /// Ties that were decided before, for a model that was just cut: nothing is rehearsed and no mixture is resolved anew. Null to find everything out.
+    /// </summary>
+    internal IReadOnlyList<(ChannelMember First, ChannelMember Second)>? KnownTies { get; init; }
+
+    /// <summary>Called before each forward that probes, with their number so far and the most there may be, and once at the end. What it throws ends the trace. Null for nothing.</summary>
+    internal Action<int, int>? OnTrial { get; init; }
 
     internal void Validate()
     {

@@ -14,7 +14,9 @@ public sealed class LayerRules
         new ConvolutionTransposeRule(1), new ConvolutionTransposeRule(2), new ConvolutionTransposeRule(3),
         new LinearRule(),
         .. NormRule.All,
-        new PReluRule(),
+        new LayerNormRule(), new GroupNormRule(),
+        new PReluRule(), new BilinearRule(), new EmbeddingRule(),
+        new LstmRule(), new GruRule(), new MultiheadAttentionRule(),
     ];
 
     private readonly IReadOnlyList<LayerRule> _given;

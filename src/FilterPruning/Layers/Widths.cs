@@ -23,6 +23,26 @@ internal static class Widths
     /// <summary>The width a convolution compares its input against; a private twin of <c>in_channels</c>.</summary>
     public static long CheckedInputs(Convolution layer) => ConvolutionCheckedInputs(layer);
 
+    public static void SetHidden(LSTM layer, long hidden) => LstmHidden(layer) = hidden;
+
+    public static void SetHidden(GRU layer, long hidden) => GruHidden(layer) = hidden;
+
+    public static bool IsBatchFirst(LSTM layer) => LstmBatchFirst(layer);
+
+    public static bool IsBatchFirst(GRU layer) => GruBatchFirst(layer);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_hidden_size")]
+    private static extern ref long LstmHidden(LSTM layer);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_hidden_size")]
+    private static extern ref long GruHidden(GRU layer);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_batch_first")]
+    private static extern ref bool LstmBatchFirst(LSTM layer);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_batch_first")]
+    private static extern ref bool GruBatchFirst(GRU layer);
+
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "input_channels")]
     private static extern ref long ConvolutionCheckedInputs(Convolution layer);
 

@@ -1,24 +1,22 @@
 using FilterPruning.Criteria;
 using FilterPruning.Graph;
-using MathNet.Numerics.Statistics;
 
 namespace FilterPruning.Planning;
 
 /// <summary>Scores of channel groups from the scores of their filters.</summary>
 internal static class FilterScorer
 {
-    /// <summary>The score of every group of the graph by its index; null for groups without a filter.</summary>
-    public static double?[] ScoreGroups(DependencyGraph graph, PruningOptions options)
+    /// <summary>Prepares the criterion where it needs that, and gives the score of every group of the graph by its index; null for groups without a filter.</summary>
+    public static double?[] ScoreGroups(DependencyGraph graph, PruningOptions options, CancellationToken cancellationToken = default)
     {
+        CriterionPreparation.Prepare(options.Criterion, graph, cancellationToken);
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         var parts = new List<double>?[graph.Groups.Count];
-        foreach (var layer in graph.Layers)
+        foreach (var (layer, bank) in Banks(graph))
         {
-            if (layer.Rule.Filters(layer.Module) is not { OutputAxis: { } axis } filters)
-                continue;
-            var bank = new FilterBank(layer.Name, layer.Module, filters.Tensor, axis, layer.OutputChannels);
-            var scores = Normalize(Check(options.Criterion, bank), options.Normalization);
+            cancellationToken.ThrowIfCancellationRequested();
+            var scores = ScoreNormalizer.Apply(Check(options.Criterion, bank), options.Normalization, layer.Name);
             for (var channel = 0; channel < scores.Length; channel++)
                 (parts[layer.OutputGroups[channel]] ??= []).Add(scores[channel]);
         }
@@ -26,8 +24,18 @@ internal static class FilterScorer
         return [.. parts.Select(scores => scores is null ? (double?)null : Reduce(scores, options.Reduction))];
     }
 
+    /// <summary>The filters of every layer that has any, in data order. The weights stay the layers'.</summary>
+    public static IEnumerable<(TracedLayer Layer, FilterBank Bank)> Banks(DependencyGraph graph)
+    {
+        foreach (var layer in graph.Layers)
+        {
+            if (layer.Rule.Filters(layer.Module) is { OutputAxis: { } axis } filters)
+                yield return (layer, new FilterBank(layer.Name, layer.Module, filters.Tensor, axis, filters.Axes.First(known => known.Axis == axis).Count ?? layer.OutputChannels));
+        }
+    }
+
     /// <summary>Runs a criterion and refuses whatever breaks its contract.</summary>
-    private static double[] Check(IPruningCriterion criterion, FilterBank bank)
+    public static double[] Check(IPruningCriterion criterion, FilterBank bank)
     {
         using var scores = criterion.Score(bank)
             ?? throw new PruningException($"The criterion '{criterion.Name}' gave no scores for layer '{bank.LayerName}'. Correct the criterion.");
@@ -50,27 +58,24 @@ internal static class FilterScorer
         return values;
     }
 
-    /// <summary>Makes the scores of one layer comparable with those of others. Scores that are all alike carry no order and stay alike.</summary>
-    private static double[] Normalize(double[] scores, ScoreNormalization normalization)
-    {
-        if (scores.Length == 0)
-            return scores;
-        var mean = scores.Average();
-        var (shift, scale) = normalization switch
-        {
-            ScoreNormalization.Mean => (0, Math.Abs(mean)),
-            ScoreNormalization.Max => (0, scores.Max(Math.Abs)),
-            ScoreNormalization.Standardized => (mean, ArrayStatistics.PopulationStandardDeviation(scores)),
-            _ => (0.0, 1.0),
-        };
-        return [.. scores.Select(score => scale == 0 ? 0 : (score - shift) / scale)];
-    }
-
     private static double Reduce(List<double> scores, GroupReduction reduction) => reduction switch
     {
         GroupReduction.Sum => scores.Sum(),
         GroupReduction.Max => scores.Max(),
         GroupReduction.First => scores[0],
+        GroupReduction.Product => GeometricMean(scores),
         _ => scores.Average(),
     };
+
+    private static double GeometricMean(List<double> scores)
+    {
+        var least = scores.Min();
+        if (least < 0)
+        {
+            throw new PruningException(
+                $"The reduction {nameof(GroupReduction.Product)} needs scores of 0 or more; a filter has {least}. Choose another reduction, another normalisation, or a criterion without negative scores.");
+        }
+
+        return Math.Exp(scores.Average(Math.Log));  // log 0 = −∞, and its exponential is 0 again
+    }
 }

@@ -14,4 +14,10 @@ public enum GroupReduction
 
     /// <summary>The score of the first filter in data order.</summary>
     First,
+
+    /// <summary>
+    /// Their product, as its n-th root (the geometric mean of n scores), which neither overflows nor favours groups by their size: one filter that scores 0 is enough for
+    /// the group to score 0. For normalised scores of 0 or more; the standardised ones are not.
+    /// </summary>
+    Product,
 }

@@ -2,66 +2,115 @@ using FilterPruning.Graph;
 
 namespace FilterPruning.Planning;
 
-/// <summary>Picks the groups to remove. Works on group indices, scores and widths alone.</summary>
+/// <summary>Picks how many groups of each role to remove. Works on scores and widths alone.</summary>
 /// <remarks>Shares are taken in decimal arithmetic, in which a ratio of 0.3 is three tenths: in binary, 0.7 of 10 is a little less than 7.</remarks>
-internal sealed class GroupSelection(DependencyGraph graph, PruningOptions options, double?[] scores, bool[] prunable)
+internal sealed class GroupSelection
 {
-    private readonly List<GroupRole> _roles = GroupRole.Of(graph);
+    private readonly PruningOptions _options;
+    private readonly LayerWidths _widths;
+    private readonly List<Competition> _competitions = [];
 
-    /// <summary>Each role loses its share.</summary>
-    public bool[] Local()
+    public GroupSelection(DependencyGraph graph, PruningOptions options, IReadOnlyList<PlanRole> roles, double?[] scores, PlanHistory? history = null)
     {
-        var removed = new bool[graph.Groups.Count];
-        foreach (var role in _roles)
+        _options = options;
+        Roles = roles;
+        _widths = new LayerWidths(graph, roles, options, history);
+        if (options.Scope == PruningScope.Local)
+            return;
+        var open = Enumerable.Range(0, roles.Count).Where(role => roles[role].OwnRatio is null);
+        foreach (var rivals in open.GroupBy(role => options.Scope == PruningScope.Global ? "" : roles[role].Signature, StringComparer.Ordinal))
         {
-            var keep = role.Allowed((int)Math.Floor(role.Groups.Count * (1 - (decimal)options.Ratio)), options);
-            foreach (var group in Weakest(role.Groups).Take(role.Groups.Count - keep))
-                removed[group] = true;
+            var ranked = rivals.SelectMany(role => roles[role].Order.Select(group => (Group: group, Role: role))).OrderBy(entry => scores[entry.Group]).ThenBy(entry => entry.Group);
+            _competitions.Add(new Competition(
+                [.. rivals], [.. ranked.Select(entry => entry.Role)], rivals.Sum(role => roles[role].OriginalCount - roles[role].Groups.Length)));
         }
-
-        return removed;
     }
 
-    /// <summary>All groups are ranked together.</summary>
-    public bool[] Global()
+    /// <summary>The roles that the numbers below are about.</summary>
+    public IReadOnlyList<PlanRole> Roles { get; }
+
+    /// <summary>How many groups each role loses, weakest first, when this share is to go. Roles with a ratio of their own lose that.</summary>
+    public int[] AtRatio(decimal ratio)
     {
-        var removed = new bool[graph.Groups.Count];
-        var widths = new LayerWidths(graph, options.MinimumWidth);
-        var ranked = Weakest(Enumerable.Range(0, graph.Groups.Count)).ToList();
-        var left = (int)Math.Round(ranked.Count * (decimal)options.Ratio, MidpointRounding.AwayFromZero);
-        foreach (var group in ranked)
+        var counts = new int[Roles.Count];
+        var widths = _widths.Copy();
+        for (var role = 0; role < counts.Length; role++)
         {
-            if (left == 0)
-                break;
-            if (!widths.TryRemove(group))
+            if (Roles[role].OwnRatio is null && _options.Scope != PruningScope.Local)
                 continue;
-            removed[group] = true;
-            left--;
+            counts[role] = Roles[role].RoundedDown(Math.Min(widths.Spare(role), Roles[role].RemovedAt(Roles[role].OwnRatio is { } own ? (decimal)own : ratio)));
+            widths.Remove(role, counts[role]);
         }
 
-        if (options.ChannelMultiple > 1)
-            RoundWidths(removed, widths);
-        return removed;
+        foreach (var competition in _competitions)
+        {
+            Rank(competition, ratio, counts, widths);
+            if (_options.ChannelMultiple > 1)
+                RoundWidths(competition, counts, widths);
+        }
+
+        return counts;
+    }
+
+    /// <summary>The counts after a role gives a step back (the least that leaves an allowed width); null when it has none to give or is fixed.</summary>
+    public int[]? GiveBack(int[] counts, int role)
+        => counts[role] == 0 || Roles[role].OwnRatio is not null ? null : With(counts, role, Roles[role].RoundedDown(counts[role] - 1));
+
+    /// <summary>The counts after a role loses a further step; null when it has none to lose or is fixed.</summary>
+    public int[]? TakeMore(int[] counts, int role)
+    {
+        if (Roles[role].OwnRatio is not null || Roles[role].OneMore(counts[role]) is not { } more)
+            return null;
+        var kept = Roles[role].Groups.Length - more;
+        var floor = _options.Scope == PruningScope.Local || _options.ChannelMultiple > 1;
+        if (floor && !Roles[role].MayKeep(kept))
+            return null;
+        var widths = _widths.Copy();
+        for (var i = 0; i < counts.Length; i++)
+            widths.Remove(i, counts[i]);
+        return widths.Spare(role) >= more - counts[role] ? With(counts, role, more) : null;
+    }
+
+    private static int[] With(int[] counts, int role, int count)
+    {
+        int[] changed = [.. counts];
+        changed[role] = count;
+        return changed;
+    }
+
+    /// <summary>The weakest groups of all rivals go. A group that some layer cannot spare is passed over.</summary>
+    private static void Rank(Competition competition, decimal ratio, int[] counts, LayerWidths widths)
+    {
+        var total = competition.Ranked.Length + competition.GoneBefore;
+        var left = (int)Math.Round(total * ratio, MidpointRounding.AwayFromZero) - competition.GoneBefore;
+        foreach (var role in competition.Ranked)
+        {
+            if (left <= 0)
+                break;
+            if (widths.Spare(role) == 0)
+                continue;
+            widths.Remove(role, 1);
+            counts[role]++;
+            left--;
+        }
     }
 
     /// <summary>Brings each role to the nearest multiple: gives back the strongest removed groups, or takes the weakest kept ones as well.</summary>
-    private void RoundWidths(bool[] removed, LayerWidths widths)
+    private void RoundWidths(Competition competition, int[] counts, LayerWidths widths)
     {
-        foreach (var role in _roles)
+        foreach (var role in competition.Roles)
         {
-            var kept = role.Groups.Count(group => !removed[group]);
-            var keep = role.Allowed(kept, options);
-            foreach (var group in Weakest(role.Groups).Reverse().Where(group => removed[group]).Take(keep - kept).ToList())
-            {
-                removed[group] = false;
-                widths.Restore(group);
-            }
-
-            foreach (var group in Weakest(role.Groups).Where(group => !removed[group]).Take(kept - keep).ToList())
-                removed[group] = widths.TryRemove(group);
+            var groups = Roles[role].Groups.Length;
+            var wanted = groups - Roles[role].Allowed(groups - counts[role]);
+            var count = Roles[role].RoundedDown(Math.Min(wanted, counts[role] + widths.Spare(role)));
+            widths.Remove(role, count - counts[role]);
+            counts[role] = count;
         }
     }
 
-    /// <summary>Prunable groups, lowest score first; equal scores in the order of the indices.</summary>
-    private IEnumerable<int> Weakest(IEnumerable<int> groups) => groups.Where(group => prunable[group]).OrderBy(group => scores[group]).ThenBy(group => group);
+    /// <summary>Roles whose groups are ranked together.</summary>
+    /// <param name="Roles">The roles.</param>
+    /// <param name="Ranked">The role of each group that may go, weakest group first.</param>
+    /// <param name="GoneBefore">Groups of theirs that went in earlier steps of an iterative run.</param>
+    private sealed record Competition(int[] Roles, int[] Ranked, int GoneBefore);
 }

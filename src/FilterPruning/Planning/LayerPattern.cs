@@ -1,18 +1,24 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using FilterPruning.Graph;
 
 namespace FilterPruning.Planning;
 
 /// <summary>Patterns over layer names: <c>*</c> any run of characters, <c>?</c> one character; a module's name stands for every layer inside it.</summary>
 internal sealed class LayerPattern
 {
+    private static readonly (string Suffix, ChannelAxis Axis)[] _suffixes = [(":outputs", ChannelAxis.Output), (":inputs", ChannelAxis.Input)];
+
     private readonly Regex _regex;
 
-    public LayerPattern(string text)
+    public LayerPattern(string text, bool withSide = false)
     {
         Text = text;
+        var name = text;
+        foreach (var (suffix, axis) in _suffixes.Where(entry => withSide && text.EndsWith(entry.Suffix, StringComparison.Ordinal)))
+            (Side, name) = (axis, text[..^suffix.Length]);
         var regex = new StringBuilder("^");
-        foreach (var character in text)
+        foreach (var character in name)
         {
             regex.Append(character switch
             {
@@ -26,30 +32,38 @@ internal sealed class LayerPattern
         _regex = new Regex(regex.Append(@"(\..*)?$").ToString(), RegexOptions.NonBacktracking | RegexOptions.CultureInvariant | RegexOptions.Singleline);
     }
 
+    /// <summary>The pattern as it was given.</summary>
     public string Text { get; }
+
+    /// <summary>The side it is about; null for both.</summary>
+    public ChannelAxis? Side { get; }
 
     public bool Matches(string layerName) => _regex.IsMatch(layerName);
 
-    /// <summary>The first pattern that matches each layer, by the layer's name. Throws when a pattern matches none.</summary>
-    public static IReadOnlyDictionary<string, string> Match(IReadOnlyList<string> patterns, IReadOnlyList<string> layerNames)
+    /// <summary>Patterns of <see cref="PruningOptions.Ignore"/>. Throws when one matches no layer.</summary>
+    public static IReadOnlyList<LayerPattern> MatchSides(IReadOnlyList<string> patterns, IReadOnlyList<string> layerNames)
+        => Matching(nameof(PruningOptions.Ignore), patterns.Select(text => new LayerPattern(text, withSide: true)), layerNames, "names of layers or of modules around them, with * and ?, and ':outputs' or ':inputs' after them");
+
+    /// <summary>The index of the last entry of <see cref="PruningOptions.LayerRatios"/> that matches each layer, by the layer's name. Throws when one matches none.</summary>
+    public static IReadOnlyDictionary<string, int> MatchRatios(IReadOnlyList<LayerRatio> ratios, IReadOnlyList<string> layerNames)
     {
-        var matched = new Dictionary<string, string>();
-        var errors = new List<string>();
-        foreach (var pattern in patterns.Select(p => new LayerPattern(p)))
+        var patterns = Matching(nameof(PruningOptions.LayerRatios), ratios.Select(ratio => new LayerPattern(ratio.Pattern)), layerNames, "names of layers or of modules around them, with * and ?");
+        var matched = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (var i = 0; i < patterns.Count; i++)
         {
-            var hits = layerNames.Where(pattern.Matches).ToList();
-            foreach (var name in hits)
-                matched.TryAdd(name, pattern.Text);
-            if (hits.Count == 0)
-            {
-                errors.Add(
-                    $"{nameof(PruningOptions.Ignore)} holds '{pattern.Text}', which matches none of the {layerNames.Count} layers; "
-                    + $"allowed are names of layers or of modules around them, with * and ?. Near names: {string.Join(", ", Nearest(pattern.Text, layerNames))}.");
-            }
+            foreach (var name in layerNames.Where(patterns[i].Matches))
+                matched[name] = i;
         }
 
-        ThrowAll(errors);
         return matched;
+    }
+
+    private static List<LayerPattern> Matching(string option, IEnumerable<LayerPattern> patterns, IReadOnlyList<string> layerNames, string allowed)
+    {
+        var list = patterns.ToList();
+        ThrowAll([.. list.Where(pattern => !layerNames.Any(pattern.Matches)).Select(pattern =>
+            $"{option} holds '{pattern.Text}', which matches none of the {layerNames.Count} layers; allowed are {allowed}. Near names: {string.Join(", ", Nearest(pattern.Text, layerNames))}.")]);
+        return list;
     }
 
     /// <summary>Throws one <see cref="ArgumentException"/> for all errors; does nothing when there are none.</summary>
@@ -61,7 +75,8 @@ internal sealed class LayerPattern
 
     private static IEnumerable<string> Nearest(string pattern, IReadOnlyList<string> names)
     {
-        var bare = pattern.Replace("*", "", StringComparison.Ordinal).Replace("?", "", StringComparison.Ordinal).Trim('.');
+        var colon = pattern.IndexOf(':', StringComparison.Ordinal);
+        var bare = (colon < 0 ? pattern : pattern[..colon]).Replace("*", "", StringComparison.Ordinal).Replace("?", "", StringComparison.Ordinal).Trim('.');
         var parts = names.Concat(names.Select(n => n[(n.LastIndexOf('.') + 1)..])).Distinct();
         return parts.OrderBy(name => Distance(bare, name)).ThenBy(name => name, StringComparer.Ordinal).Take(3).Select(name => $"'{name}'");
     }

@@ -1,58 +1,57 @@
-using System.Runtime.InteropServices;
 using FilterPruning.Graph;
+using FilterPruning.Layers;
 
 namespace FilterPruning.Planning;
 
-/// <summary>The width of each side of each layer while groups are being removed; no output may fall below the minimum, no input to nothing.</summary>
+/// <summary>The width of each side of each layer while groups are being removed; no output may fall below its minimum, no input to nothing.</summary>
 internal sealed class LayerWidths
 {
     private readonly (int Side, int Count)[][] _sides;
     private readonly int[] _width;
     private readonly int[] _least;
 
-    public LayerWidths(DependencyGraph graph, int minimumWidth)
+    public LayerWidths(DependencyGraph graph, IReadOnlyList<PlanRole> roles, PruningOptions options, PlanHistory? history = null)
     {
         _width = new int[2 * graph.Layers.Count];
         _least = new int[2 * graph.Layers.Count];
-        var sides = new Dictionary<int, int>[graph.Groups.Count];
-        for (var group = 0; group < sides.Length; group++)
-            sides[group] = [];
+        var index = new Dictionary<string, int>(StringComparer.Ordinal);
         for (var i = 0; i < graph.Layers.Count; i++)
         {
             var layer = graph.Layers[i];
+            index[layer.Name] = i;
+            var original = history?.OriginalWidth(layer.Name, layer.OutputChannels) ?? layer.OutputChannels;
             _width[2 * i] = layer.OutputChannels;
-            _least[2 * i] = minimumWidth;
-            foreach (var group in layer.OutputGroups)
-                CollectionsMarshal.GetValueRefOrAddDefault(sides[group], 2 * i, out _)++;
-            if (layer.Mapping == Layers.ChannelMapping.ChannelWise)
-                continue;
+            _least[2 * i] = Math.Max(options.MinimumWidth, (int)Math.Ceiling(original * (1 - (decimal)options.MaximumLayerRatio)));
             _width[(2 * i) + 1] = layer.InputChannels;
-            _least[(2 * i) + 1] = 1;
-            foreach (var group in layer.InputGroups)
-                CollectionsMarshal.GetValueRefOrAddDefault(sides[group], (2 * i) + 1, out _)++;
+            _least[(2 * i) + 1] = layer.Mapping == ChannelMapping.ChannelWise ? 0 : 1;
         }
 
-        _sides = [.. sides.Select(counts => counts.Select(pair => (pair.Key, pair.Value)).ToArray())];
+        _sides = [.. roles.Select(role => role.Sides.Select(side => ((2 * index[side.Layer]) + (side.Axis == ChannelAxis.Input ? 1 : 0), side.Channels)).ToArray())];
     }
 
-    /// <summary>Takes a group's channels away where every layer can spare them.</summary>
-    public bool TryRemove(int group)
+    private LayerWidths(LayerWidths other)
     {
-        foreach (var (side, count) in _sides[group])
-        {
-            if (_width[side] - count < _least[side])
-                return false;
-        }
-
-        foreach (var (side, count) in _sides[group])
-            _width[side] -= count;
-        return true;
+        _sides = other._sides;
+        _width = [.. other._width];
+        _least = other._least;
     }
 
-    /// <summary>Gives a group's channels back.</summary>
-    public void Restore(int group)
+    /// <summary>A copy that goes its own way.</summary>
+    public LayerWidths Copy() => new(this);
+
+    /// <summary>How many more groups of a role every layer can spare.</summary>
+    public int Spare(int role)
     {
-        foreach (var (side, count) in _sides[group])
-            _width[side] += count;
+        var spare = int.MaxValue;
+        foreach (var (side, count) in _sides[role])
+            spare = Math.Min(spare, (_width[side] - _least[side]) / count);
+        return Math.Max(0, spare);
+    }
+
+    /// <summary>Takes the channels of some groups of a role away; a negative number gives them back.</summary>
+    public void Remove(int role, int groups)
+    {
+        foreach (var (side, count) in _sides[role])
+            _width[side] -= groups * count;
     }
 }

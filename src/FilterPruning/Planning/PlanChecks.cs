@@ -13,6 +13,10 @@ internal static class PlanChecks
         Require(settings.MinimumWidth >= 1, $"the minimum width is {settings.MinimumWidth}; allowed is 1 or more");
         Require(!string.IsNullOrWhiteSpace(settings.Criterion), "the criterion has no name");
         Require(settings.Ignore.All(pattern => pattern is not null), "an ignored pattern is null");
+        Require(settings.MaximumLayerRatio is null or (> 0 and <= 1), $"the maximum layer ratio is {settings.MaximumLayerRatio}; allowed is 0 < ratio <= 1");
+        Require(
+            settings.LayerRatios?.All(entry => entry?.Pattern is not null && entry.Ratio is >= 0 and < 1) ?? true,
+            "a layer ratio has no pattern, or a ratio outside 0 <= ratio < 1");
         Require(before.Parameters >= 0 && before.Macs >= 0 && predicted.Parameters >= 0 && predicted.Macs >= 0, "a cost is negative");
         Require(
             totalGroups >= 0 && removedGroups >= 0 && removedGroups <= totalGroups,
@@ -33,8 +37,10 @@ internal static class PlanChecks
 
     private static void CheckSide(string name, string side, int channels, IReadOnlyList<int> removed)
     {
-        Require(channels >= 1, $"layer '{name}' has {channels} {side} channels; allowed is 1 or more");
-        Require(removed.Count < channels, $"layer '{name}' loses {removed.Count} of its {channels} {side} channels; at least one must stay");
+        // An embedding, or a bare parameter, reads no channels.
+        var least = side == "input" ? 0 : 1;
+        Require(channels >= least, $"layer '{name}' has {channels} {side} channels; allowed is {least} or more");
+        Require(removed.Count < Math.Max(channels, 1), $"layer '{name}' loses {removed.Count} of its {channels} {side} channels; at least one must stay");
         var previous = -1;
         foreach (var channel in removed)
         {

@@ -5,10 +5,13 @@ namespace FilterPruning.Planning;
 /// <summary>What to remove from a model. Immutable; the defaults remove nothing.</summary>
 public sealed record PruningOptions
 {
-    /// <summary>Share of the channel groups to remove: at least 0 and below 1. Default 0.</summary>
+    /// <summary>Share of the channel groups to remove: at least 0 and below 1. Default 0. Give either this or a <see cref="Target"/>.</summary>
     public double Ratio { get; init; }
 
-    /// <summary>Whether each role loses its share or all groups are ranked together. Default <see cref="PruningScope.Local"/>.</summary>
+    /// <summary>What the model may cost afterwards: a share or an amount that <b>remains</b>. Default null: <see cref="Ratio"/> counts.</summary>
+    public PruningTarget? Target { get; init; }
+
+    /// <summary>Among which groups the ratio or target is shared out. Default <see cref="PruningScope.Local"/>.</summary>
     public PruningScope Scope { get; init; } = PruningScope.Local;
 
     /// <summary>How important a filter is. Default <see cref="L1Criterion"/>.</summary>
@@ -30,8 +33,26 @@ public sealed record PruningOptions
     public int MinimumWidth { get; init; } = 1;
 
     /// <summary>
-    /// Layers whose output channels stay. A pattern is a layer's name or that of a module around it; <c>*</c> stands for any run of characters,
-    /// dots included, <c>?</c> for one. A pattern that matches no layer is an error. Default none.
+    /// Ratios for single layers instead of the general one, under any scope and target: what makes the layers' output channels loses just this share, and
+    /// the rest is shared out without it. Where several entries match a layer, or layers that are tied to each other, the last entry wins. A pattern that
+    /// matches no layer is an error. Default none.
+    /// </summary>
+    public IReadOnlyList<LayerRatio> LayerRatios { get; init; } = [];
+
+    /// <summary>The largest share of its output channels that any layer may lose: above 0, at most 1. Default 1: no limit but <see cref="MinimumWidth"/>.</summary>
+    public double MaximumLayerRatio { get; init; } = 1;
+
+    /// <summary>
+    /// Whether a layer that has parameters, none of which asks for a gradient, keeps its channels on both sides: frozen weights cannot adapt to the loss.
+    /// Default false.
+    /// </summary>
+    public bool KeepFrozen { get; init; }
+
+    /// <summary>
+    /// Layers that are left alone. A pattern is a layer's name or that of a module around it; <c>*</c> stands for any run of characters,
+    /// dots included, <c>?</c> for one. A layer keeps its channels on both sides; with <c>:outputs</c> after the pattern only those it makes, with
+    /// <c>:inputs</c> only those it reads. Where channels pass through a layer (norms), both sides are one. A pattern that matches no layer is an error.
+    /// Default none.
     /// </summary>
     public IReadOnlyList<string> Ignore { get; init; } = [];
 
@@ -48,11 +69,16 @@ public sealed record PruningOptions
     public IReadOnlyList<optim.Optimizer> Optimizers { get; init; } = [];
 
     /// <summary>Throws one exception that lists everything that is wrong.</summary>
-    internal void Validate()
+    internal void Validate() => LayerPattern.ThrowAll(Violations());
+
+    /// <summary>Everything that is wrong, one sentence each.</summary>
+    internal List<string> Violations()
     {
         var errors = new List<string>();
         if (!(Ratio >= 0 && Ratio < 1))
             errors.Add($"{nameof(Ratio)} is {Ratio}; allowed is 0 <= ratio < 1. Give the share of the channels to remove, for instance 0.4.");
+        if (Target is not null && Ratio != 0)
+            errors.Add($"{nameof(Ratio)} is {Ratio} and {nameof(Target)} is '{Target}'; allowed is one of them. Leave one out: a ratio says what goes, a target what remains.");
         if (!Enum.IsDefined(Scope))
             errors.Add($"{nameof(Scope)} is {(int)Scope}; allowed are {Names<PruningScope>()}. Choose one of them.");
         if (Criterion is null)
@@ -69,7 +95,35 @@ public sealed record PruningOptions
             errors.Add($"{nameof(Ignore)} is null; allowed is a list of patterns. Leave it out to ignore nothing.");
         else if (Ignore.Any(string.IsNullOrWhiteSpace))
             errors.Add($"{nameof(Ignore)} holds an empty pattern; allowed are names of layers with * and ?. Remove it.");
-        LayerPattern.ThrowAll(errors);
+        ValidateLayers(errors);
+        return errors;
+    }
+
+    /// <summary>The share of the groups to remove, where groups are what is counted.</summary>
+    internal decimal RatioToRemove => Target is { Measure: TargetMeasure.Filters, Share: { } share } ? 1 - (decimal)share : (decimal)Ratio;
+
+    /// <summary>Whether nothing is to go, so that no layer needs a reason to stay.</summary>
+    internal bool AsksForNothing => Ratio == 0 && Target is null && LayerRatios.All(entry => entry.Ratio == 0);
+
+    private void ValidateLayers(List<string> errors)
+    {
+        if (!(MaximumLayerRatio > 0 && MaximumLayerRatio <= 1))
+            errors.Add($"{nameof(MaximumLayerRatio)} is {MaximumLayerRatio}; allowed is 0 < ratio <= 1. Use 1 for no limit.");
+        if (LayerRatios is null)
+        {
+            errors.Add($"{nameof(LayerRatios)} is null; allowed is a list of patterns with ratios. Leave it out to treat all layers alike.");
+            return;
+        }
+
+        foreach (var entry in LayerRatios)
+        {
+            if (string.IsNullOrWhiteSpace(entry?.Pattern))
+                errors.Add($"{nameof(LayerRatios)} holds an empty pattern; allowed are names of layers with * and ?. Remove it.");
+            else if (!(entry.Ratio >= 0 && entry.Ratio < 1))
+                errors.Add($"{nameof(LayerRatios)} gives '{entry.Pattern}' the ratio {entry.Ratio}; allowed is 0 <= ratio < 1. Give the share of its channels to remove.");
+            else if (entry.Ratio > MaximumLayerRatio)
+                errors.Add($"{nameof(LayerRatios)} gives '{entry.Pattern}' the ratio {entry.Ratio}; allowed is at most {nameof(MaximumLayerRatio)}, {MaximumLayerRatio}. Change one of them.");
+        }
     }
 
     private static string Names<T>()

@@ -74,7 +74,7 @@ public sealed class PruningPlan
     public string ToText()
     {
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"Pruning plan: ratio {Settings.Ratio}, {Settings.Scope} scope, criterion {Settings.Criterion}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Pruning plan: {(Settings.Target is { } target ? $"target {target}" : $"ratio {Settings.Ratio}")}, {Settings.Scope} scope, criterion {Settings.Criterion}");
         text.AppendLine(CultureInfo.InvariantCulture, $"groups      {RemovedGroups} of {TotalGroups} removed");
         text.AppendLine(CultureInfo.InvariantCulture, $"parameters  {Before.Parameters} -> {Predicted.Parameters}");
         text.AppendLine(CultureInfo.InvariantCulture, $"MACs        {Before.Macs} -> {Predicted.Macs}");

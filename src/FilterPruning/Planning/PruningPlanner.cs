@@ -1,4 +1,3 @@
-using FilterPruning.Criteria;
 using FilterPruning.Graph;
 
 namespace FilterPruning.Planning;
@@ -12,51 +11,80 @@ public static class PruningPlanner
     /// <returns>
     /// With <see cref="PruningScope.Local"/>, each role of n groups keeps ⌊n · (1 − ratio)⌋ of them, at least one. With
     /// <see cref="PruningScope.Global"/>, round(P · ratio) of all P prunable groups go, lowest score first; a group whose removal would take a
-    /// layer below the minimum width is passed over. Equal scores go in the order of the groups' indices. Pinned and ignored groups stay.
+    /// layer below the minimum width is passed over. <see cref="PruningScope.Isomorphic"/> does the same within each class of roles that are built alike.
+    /// With a <see cref="PruningOptions.Target"/>, the ratio is the one that meets it. Equal scores go in the order of the groups' indices. Pinned, ignored
+    /// and frozen groups stay.
     /// </returns>
-    /// <exception cref="ArgumentException">Options that cannot be used; lists all of them.</exception>
+    /// <exception cref="ArgumentException">Options that cannot be used; lists all of them. Also a target that cannot be reached; says what can.</exception>
     /// <exception cref="PruningException">A criterion gave scores that cannot be used, or the graph does not fit its model any more.</exception>
     public static PruningPlan CreatePlan(DependencyGraph graph, PruningOptions options)
     {
         ArgumentNullException.ThrowIfNull(graph);
         ArgumentNullException.ThrowIfNull(options);
+        return CreatePlan(graph, options, null);
+    }
+
+    /// <summary>Plans a step of an iterative run: ratios, targets and floors count from the model before the first step.</summary>
+    internal static PruningPlan CreatePlan(DependencyGraph graph, PruningOptions options, PlanHistory? history)
+    {
         options.Validate();
-        var ignored = LayerPattern.Match(options.Ignore, [.. graph.Layers.Select(layer => layer.Name)]);
+        var held = new HeldGroups(graph, options);
+        var ownRatios = LayerPattern.MatchRatios(options.LayerRatios, [.. graph.Layers.Select(layer => layer.Name)]);
         GraphChecks.ThrowIfStale(graph);
 
         var scores = FilterScorer.ScoreGroups(graph, options);
         var prunable = new bool[graph.Groups.Count];
         foreach (var group in graph.Groups)
-            prunable[group.Index] = group.Pin is null && scores[group.Index] is not null;
-        foreach (var layer in graph.Layers.Where(layer => ignored.ContainsKey(layer.Name)))
+            prunable[group.Index] = group.Pin is null && scores[group.Index] is not null && !held.Holds(group.Index) && history?.WasPinned(group.Index) != true;
+
+        var roles = PlanRole.Of(graph, options, scores, prunable, ownRatios, history);
+        var selection = new GroupSelection(graph, options, roles, scores, history);
+        var counts = Select(graph, options, selection, history);
+        var removed = new bool[graph.Groups.Count];
+        for (var role = 0; role < roles.Count; role++)
         {
-            foreach (var group in layer.OutputGroups)
-                prunable[group] = false;
+            foreach (var group in roles[role].Order.Take(counts[role]))
+                removed[group] = true;
         }
 
-        var selection = new GroupSelection(graph, options, scores, prunable);
-        var removed = options.Scope == PruningScope.Local ? selection.Local() : selection.Global();
-        return Build(graph, options, scores, prunable, ignored, removed);
+        return Build(graph, options, scores, prunable, held, removed);
     }
 
-    private static PruningPlan Build(
-        DependencyGraph graph, PruningOptions options, double?[] scores, bool[] prunable, IReadOnlyDictionary<string, string> ignored, bool[] removed)
+    /// <summary>The plan that removes nothing. Asks no criterion.</summary>
+    internal static PruningPlan EmptyPlan(DependencyGraph graph, PruningOptions options)
+    {
+        var nothing = options with { Ratio = 0, Target = null, LayerRatios = [] };
+        return Build(graph, nothing, new double?[graph.Groups.Count], new bool[graph.Groups.Count], new HeldGroups(graph, nothing), new bool[graph.Groups.Count]);
+    }
+
+    private static int[] Select(DependencyGraph graph, PruningOptions options, GroupSelection selection, PlanHistory? history)
+    {
+        if (options.Target is not { Measure: not TargetMeasure.Filters } target)
+            return selection.AtRatio(options.RatioToRemove);
+        var meter = new CostMeter(graph, selection.Roles);
+        var whole = target.Measure switch
+        {
+            TargetMeasure.Parameters => history?.Done.Before.Parameters ?? ModelCost.Measure(graph).Parameters,
+            TargetMeasure.Macs => history?.Done.Before.Macs ?? ModelCost.Measure(graph).Macs,
+            _ => history?.Bytes ?? StoredBytes.Measure(graph),
+        };
+        return TargetSearch.Find(selection, target, target.Amount ?? (long)(whole * (decimal)target.Share!.Value), counts => meter.Of(target.Measure, counts));
+    }
+
+    private static PruningPlan Build(DependencyGraph graph, PruningOptions options, double?[] scores, bool[] prunable, HeldGroups held, bool[] removed)
     {
         var layers = new List<LayerPlan>();
         foreach (var layer in graph.Layers)
         {
             var inputs = RemovedChannels(layer.Mapping == Layers.ChannelMapping.ChannelWise ? layer.OutputGroups : layer.InputGroups, removed);
             var outputs = RemovedChannels(layer.OutputGroups, removed);
-            var skipped = outputs.Length > 0 || options.Ratio == 0 ? null : Reason(graph, layer, scores, prunable, ignored);
+            var skipped = outputs.Length > 0 || options.AsksForNothing ? null : Reason(graph, layer, scores, prunable, held);
             layers.Add(new LayerPlan(
                 layer.Name, layer.Kind, layer.InputChannels, inputs, layer.OutputChannels, outputs, Range(layer, scores, removed), skipped));
         }
 
-        var settings = new PlanSettings(
-            options.Ratio, options.Scope, options.Criterion.Name, options.Normalization, options.Reduction, options.ChannelMultiple, options.MinimumWidth,
-            [.. options.Ignore], (options.Criterion as RandomCriterion)?.Seed);
-        var predicted = ModelCost.Predict(graph, i => (layers[i].RemovedInputs.Count, layers[i].RemovedOutputs.Count));
-        return new PruningPlan(settings, ModelCost.Measure(graph), predicted, graph.Groups.Count, removed.Count(gone => gone), layers);
+        var predicted = ModelCost.Predict(graph, layers);
+        return new PruningPlan(PlanSettings.Of(options), ModelCost.Measure(graph), predicted, graph.Groups.Count, removed.Count(gone => gone), layers);
     }
 
     private static int[] RemovedChannels(int[] groups, bool[] removed)
@@ -71,19 +99,15 @@ public static class PruningPlanner
         return new ScoreRange(groups.Min(g => scores[g]!.Value), groups.Max(g => scores[g]!.Value), gone.Count == 0 ? null : gone.Max(g => scores[g]!.Value));
     }
 
-    private static string Reason(
-        DependencyGraph graph, TracedLayer layer, double?[] scores, bool[] prunable, IReadOnlyDictionary<string, string> ignored)
+    private static string Reason(DependencyGraph graph, TracedLayer layer, double?[] scores, bool[] prunable, HeldGroups held)
     {
-        if (ignored.TryGetValue(layer.Name, out var pattern))
-            return $"Ignored by the pattern '{pattern}'.";
+        if (held.Own(layer) is { } own)
+            return own;
         if (layer.OutputGroups.Any(group => prunable[group]))
-            return "The ratio, the minimum width or the channel multiple leaves all its channels.";
+            return "The ratio or target, the minimum width, the maximum layer ratio or the channel multiple leaves all its channels.";
         var pins = layer.OutputGroups.Select(group => graph.Groups[group].Pin).OfType<Pin>().ToList();
         if (pins.Count > 0)
             return $"{pins[0].Reason}: {pins[0].Evidence}";
-        if (layer.OutputGroups.All(group => scores[group] is null))
-            return "No filter makes its channels, so nothing says how important they are.";
-        var tied = layer.OutputGroups.SelectMany(group => graph.Groups[group].Members).First(member => ignored.ContainsKey(member.Layer)).Layer;
-        return $"Tied to '{tied}', which is ignored by the pattern '{ignored[tied]}'.";
+        return held.Tie(layer) ?? "No filter makes its channels, so nothing says how important they are.";
     }
 }

@@ -8,4 +8,11 @@ public enum PruningScope
 
     /// <summary>All groups of the model are ranked together: layers with little importance lose more.</summary>
     Global,
+
+    /// <summary>
+    /// Groups are ranked together with those of the roles that are built alike, and every such class loses the same share: 1 × 1 convolutions never compete
+    /// with 3 × 3 ones, nor a residual stream with the inside of a block. Two roles are built alike when their sides have the same kinds, axes,
+    /// multiplicities and kernel shapes, whatever their names, widths and places. After Fang et al., Isomorphic Pruning for Vision Models (2024).
+    /// </summary>
+    Isomorphic,
 }

@@ -14,4 +14,10 @@ public enum ScoreNormalization
 
     /// <summary>The layer's mean is taken away and the rest divided by the layer's standard deviation.</summary>
     Standardized,
+
+    /// <summary>
+    /// Divided by the sum of those scores of the layer that are not smaller (Lee et al., ICLR 2021): the largest score of every layer becomes 1, or the share of it where
+    /// several are largest. For scores of 0 or more. <see cref="Criteria.LampCriterion"/> is this on squared Euclidean norms.
+    /// </summary>
+    Lamp,
 }

@@ -1,3 +1,4 @@
+using FilterPruning.Graph;
 using FilterPruning.Surgery;
 
 namespace FilterPruning.Proof;
@@ -29,8 +30,9 @@ internal sealed class LayerAlone : IDisposable
         var like = cut.Tensors[0].Tensor;
         var input = randn([.. cut.Layer.Calls[0].InputShape], dtype: float32, device: CPU, generator: generator).to(like.dtype).to(like.device);
         var output = module.call(input);
-        alone._input = Kept(input, cut.Layer.Rule.InputAxis(module, input), cut.Plan.InputChannels, cut.Plan.RemovedInputs);
-        alone._expected = Kept(output, cut.Layer.Rule.OutputAxis(module, output), cut.Plan.OutputChannels, cut.Plan.RemovedOutputs);
+        alone._input = Kept(input, cut.Layer.Rule.InputAxis(module, input), cut.Kept(ChannelAxis.Input));
+        alone._expected = cut.Layer.Rule.OutputsOn(module, [input], cut.Kept(ChannelAxis.Input), cut.Kept(ChannelAxis.Output)) is { } narrow
+            ? narrow[0].DetachFromDisposeScope() : Kept(output, cut.Layer.Rule.OutputAxis(module, output), cut.Kept(ChannelAxis.Output));
         return alone;
     }
 
@@ -49,9 +51,6 @@ internal sealed class LayerAlone : IDisposable
         _expected?.Dispose();
     }
 
-    private static Tensor Kept(Tensor value, int axis, int channels, IReadOnlyList<int> removed)
-    {
-        var kept = ChannelPositions.Along("", "", axis, channels, channels, removed, 1).Kept;
-        return value.index_select(axis, tensor(kept, device: value.device)).DetachFromDisposeScope();
-    }
+    private static Tensor Kept(Tensor value, int axis, int[] kept) =>
+        value.index_select(axis, tensor([.. kept.Select(channel => (long)channel)], device: value.device)).DetachFromDisposeScope();
 }

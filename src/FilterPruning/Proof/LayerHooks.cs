@@ -1,30 +1,29 @@
 using FilterPruning.Graph;
+using FilterPruning.Layers;
 
 namespace FilterPruning.Proof;
 
 /// <summary>Hooks on every traced layer for the time of one forward.</summary>
 internal sealed class LayerHooks : IDisposable
 {
-    private readonly List<Action> _remove = [];
+    private readonly List<IDisposable> _hooks = [];
 
     /// <param name="graph">The traced layers.</param>
-    /// <param name="onOutput">Gets the layer's index in the graph and its output; what it returns is handed on in its place.</param>
-    public LayerHooks(DependencyGraph graph, Func<int, Tensor, Tensor> onOutput)
+    /// <param name="onCall">Gets the layer's index in the graph, what went in and what came out; what it returns is handed on instead.</param>
+    public LayerHooks(DependencyGraph graph, Func<int, IReadOnlyList<Tensor?>, IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> onCall)
     {
         for (var i = 0; i < graph.Layers.Count; i++)
         {
             var index = i;
-            if (graph.Layers[i].Module is not nn.Module<Tensor, Tensor> module)
-                continue;
-            var hook = module.register_forward_hook((_, _, output) => onOutput(index, output));
-            _remove.Add(hook.remove);
+            var layer = graph.Layers[i];
+            _hooks.Add(layer.Rule.Watch(layer.Module, new CallWatcher(null, (inputs, outputs) => onCall(index, inputs, outputs))));
         }
     }
 
     public void Dispose()
     {
-        foreach (var remove in _remove)
-            remove();
-        _remove.Clear();
+        foreach (var hooks in _hooks)
+            hooks.Dispose();
+        _hooks.Clear();
     }
 }

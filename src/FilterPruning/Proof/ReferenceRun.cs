@@ -1,4 +1,5 @@
 using FilterPruning.Graph;
+using FilterPruning.Layers;
 using FilterPruning.Surgery;
 using FilterPruning.Tracing;
 
@@ -13,7 +14,6 @@ internal sealed class ReferenceRun : IDisposable
 {
     private readonly DependencyGraph _graph;
     private readonly IReadOnlyList<LayerCut> _cuts;
-    private readonly IReadOnlyList<long[]?> _keptOutputs;
     private readonly int _seed;
     private readonly List<Call> _calls = [];
     private readonly List<Tensor> _results = [];
@@ -23,11 +23,10 @@ internal sealed class ReferenceRun : IDisposable
         _graph = graph;
         _cuts = cuts;
         _seed = seed;
-        _keptOutputs = [.. cuts.Select(cut => cut.KeptOutputs())];
     }
 
     /// <summary>Which layers were called with data.</summary>
-    public IReadOnlySet<int> Exercised => _calls.Where(call => call.Expected.numel() > 0).Select(call => call.Layer).ToHashSet();
+    public IReadOnlySet<int> Exercised => _calls.Where(call => call.Expected.Any(output => output.numel() > 0)).Select(call => call.Layer).ToHashSet();
 
     /// <summary>Runs the masked model.</summary>
     /// <param name="graph">The traced model, masked.</param>
@@ -43,13 +42,7 @@ internal sealed class ReferenceRun : IDisposable
         try
         {
             using var scope = NewDisposeScope();
-            using var hooks = new LayerHooks(graph, (layer, output) =>
-            {
-                var handedOn = madeUp is null ? output : madeUp(run._calls.Count, output);
-                var expected = run.Kept(layer, output);
-                run._calls.Add(new Call(layer, expected, madeUp is null ? expected : run.Kept(layer, handedOn)));
-                return handedOn;
-            });
+            using var hooks = new LayerHooks(graph, (layer, inputs, outputs) => run.Record(layer, inputs, outputs, madeUp));
             manual_seed(seed);
             foreach (var tensor in ReturnedTensors.In(graph.RunForward()))
                 run._results.Add(tensor.detach().clone().DetachFromDisposeScope());
@@ -68,7 +61,7 @@ internal sealed class ReferenceRun : IDisposable
         using var scope = NewDisposeScope();
         var next = 0;
         var last = "the start of the forward";
-        using var hooks = new LayerHooks(_graph, (layer, output) =>
+        using var hooks = new LayerHooks(_graph, (layer, _, outputs) =>
         {
             var name = _graph.Layers[layer].Name;
             last = $"layer '{name}'";
@@ -79,7 +72,10 @@ internal sealed class ReferenceRun : IDisposable
             }
 
             var call = _calls[next++];
-            ledger.Book(layer, output, call.Expected);
+            if (outputs.Count != call.Expected.Count)
+                throw new PruningException($"Layer '{name}' of the pruned model returned {outputs.Count} tensors instead of {call.Expected.Count}. Make what it returns independent of layer widths.");
+            for (var i = 0; i < outputs.Count; i++)
+                ledger.Book(layer, outputs[i], call.Expected[i]);
             return call.HandOn();
         });
         manual_seed(_seed);
@@ -110,35 +106,58 @@ internal sealed class ReferenceRun : IDisposable
         _results.Clear();
     }
 
-    /// <summary>A copy of an output, restricted to the channels that stay: later code may write into the output itself.</summary>
-    private Tensor Kept(int layer, Tensor output)
+    /// <summary>Writes down what a call of the masked model should give, and says what the code after it gets: the same, with zeros in the channels that go.</summary>
+    private IReadOnlyList<Tensor> Record(int layer, IReadOnlyList<Tensor?> inputs, IReadOnlyList<Tensor> outputs, Func<int, Tensor, Tensor>? madeUp)
     {
         using var scope = NewDisposeScope();
-        var traced = _cuts[layer].Layer;
-        var copy = _keptOutputs[layer] is { } kept
-            ? output.detach().index_select(traced.Rule.OutputAxis(traced.Module, output), tensor(kept, device: output.device))
-            : output.detach().clone();
-        return copy.DetachFromDisposeScope();
+        var cut = _cuts[layer];
+        var (rule, module) = (cut.Layer.Rule, cut.Layer.Module);
+        // Asked for before anything is exchanged; a layer that computes across channels says itself what the narrow one gives.
+        var narrow = cut.Changes ? rule.OutputsOn(module, inputs, cut.Kept(ChannelAxis.Input), cut.Kept(ChannelAxis.Output)) : null;
+        var ports = rule.OutputPorts(module, outputs).ToDictionary(port => port.Index);
+        var expected = new Tensor[outputs.Count];
+        var handedOn = new Tensor[outputs.Count];
+        var wide = new Tensor[outputs.Count];
+        for (var i = 0; i < outputs.Count; i++)
+        {
+            var positions = ports.TryGetValue(i, out var port) ? cut.Positions(port, outputs[i].shape[port.Axis]) : null;
+            // Copies: later code may write into an output.
+            expected[i] = (narrow?[i] ?? Narrow(outputs[i], port, positions?.Kept)).DetachFromDisposeScope();
+            var full = positions is null ? narrow?[i].detach().clone() ?? outputs[i]
+                : narrow is null ? outputs[i].detach().clone() : zeros_like(outputs[i]).index_copy_(port!.Axis, tensor(positions.Value.Kept, device: outputs[i].device), narrow[i]);
+            if (madeUp is not null && outputs[i].is_floating_point())
+                full = madeUp(_calls.Count + (i * 100003), outputs[i]);
+            if (positions is { } some)
+                full.index_fill_(port!.Axis, tensor(some.Removed, device: full.device), 0);
+            handedOn[i] = madeUp is null ? expected[i] : Narrow(full, port, positions?.Kept).DetachFromDisposeScope();
+            wide[i] = ReferenceEquals(full, outputs[i]) ? full : full.MoveToOuterDisposeScope();
+        }
+
+        _calls.Add(new Call(layer, expected, handedOn));
+        return wide;
     }
+
+    private static Tensor Narrow(Tensor output, TensorPort? port, long[]? kept) =>
+        kept is null ? output.detach().clone() : output.detach().index_select(port!.Axis, tensor(kept, device: output.device));
 
     /// <summary>One call of a layer.</summary>
     /// <param name="Layer">The layer's index in the graph.</param>
     /// <param name="Expected">What the pruned layer should give.</param>
-    /// <param name="HandedOn">What the code after it should get; may be the same tensor.</param>
-    private sealed record Call(int Layer, Tensor Expected, Tensor HandedOn) : IDisposable
+    /// <param name="HandedOn">What the code after it should get; may be the same tensors.</param>
+    private sealed record Call(int Layer, IReadOnlyList<Tensor> Expected, IReadOnlyList<Tensor> HandedOn) : IDisposable
     {
         /// <summary>Gives the values to the forward, in whose dispose scope they then live, and lets go of the rest.</summary>
-        public Tensor HandOn()
+        public IReadOnlyList<Tensor> HandOn()
         {
-            var alias = HandedOn.alias();
+            var aliases = HandedOn.Select(value => value.alias()).ToArray();
             Dispose();
-            return alias;
+            return aliases;
         }
 
         public void Dispose()
         {
-            Expected.Dispose();
-            HandedOn.Dispose();
+            foreach (var value in Expected.Concat(HandedOn))
+                value.Dispose();
         }
     }
 }

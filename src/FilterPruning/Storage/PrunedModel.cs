@@ -75,6 +75,8 @@ public static class PrunedModel
             snapshot.Remember(module, rule);
         try
         {
+            foreach (var (layer, module, rule) in recipe.Layers.Where(entry => entry.Rule.IsExchanged))
+                snapshot.Remember(NativeExchange.Make(module, rule, layer.KeptInputs, layer.KeptOutputs, []));
             foreach (var (name, tensor) in state)
                 Snapshot.Exchange(tensor, values[name]);
             foreach (var (layer, module, rule) in recipe.Layers)

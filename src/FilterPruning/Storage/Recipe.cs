@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using FilterPruning.Graph;
 using FilterPruning.Layers;
 using FilterPruning.Planning;
 
@@ -9,22 +10,20 @@ namespace FilterPruning.Storage;
 /// <summary>The layers of a plan found again in a model, by name and rule, without a forward.</summary>
 internal sealed class Recipe
 {
-    private readonly Dictionary<string, (LayerPlan Layer, ChannelTensor Tensor, int InputBlocks, int OutputBlocks)> _tensors = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (LayerPlan Layer, ChannelTensor Tensor)> _tensors = new(StringComparer.Ordinal);
 
-    private Recipe(IReadOnlyList<(LayerPlan Layer, nn.Module Module, LayerRule Rule)> layers)
+    private Recipe(nn.Module model, IReadOnlyList<(LayerPlan Layer, nn.Module Module, LayerRule Rule)> layers)
     {
         Layers = layers;
+        // A module that is registered twice has its tensors under two names.
+        var names = model.state_dict().ToLookup(entry => entry.Value.Handle, entry => entry.Key);
         foreach (var (layer, module, rule) in layers)
         {
             foreach (var tensor in rule.Tensors(module))
             {
-                var shape = tensor.Tensor.shape;
-                var inputAxis = rule.Mapping(module) == ChannelMapping.ChannelWise ? null : tensor.InputAxis;
-                var known = tensor with { InputAxis = inputAxis };
-                _tensors[layer.Name.Length == 0 ? tensor.Name : $"{layer.Name}.{tensor.Name}"] = (
-                    layer, known,
-                    inputAxis is { } input ? (int)(rule.InputChannels(module) / shape[input]) : 1,
-                    tensor.OutputAxis is { } output ? (int)(rule.OutputChannels(module) / shape[output]) : 1);
+                var own = rule is BareTensorRule || layer.Name.Length == 0 ? tensor.Name : $"{layer.Name}.{tensor.Name}";
+                foreach (var name in names[tensor.Tensor.Handle].DefaultIfEmpty(rule is BareTensorRule ? layer.Name : own))
+                    _tensors[name] = (layer, tensor);
             }
         }
     }
@@ -41,7 +40,9 @@ internal sealed class Recipe
         var errors = new List<string>();
         foreach (var layer in plan.Layers)
         {
-            if (!modules.TryGetValue(layer.Name, out var module))
+            if (Bare(modules, layer) is { } bare)
+                found.Add((layer, bare.Module, bare.Rule));
+            else if (!modules.TryGetValue(layer.Name, out var module))
                 errors.Add($"the model has no layer '{layer.Name}'.{NearMiss.Hint(layer.Name, modules.Keys)}");
             else if (lookup.Find(module) is not { } rule)
                 errors.Add($"no rule describes layer '{layer.Name}', a {module.GetType().Name}");
@@ -52,7 +53,7 @@ internal sealed class Recipe
         }
 
         Throw(errors);
-        return new Recipe(found);
+        return new Recipe(model, found);
     }
 
     /// <summary>Refuses a model that does not have the widths the plan leaves.</summary>
@@ -110,16 +111,39 @@ internal sealed class Recipe
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
     }
 
+    /// <summary>The module that holds a parameter or buffer outside all layers, or null when the plan's entry is a layer.</summary>
+    private static (nn.Module Module, BareTensorRule Rule)? Bare(Dictionary<string, nn.Module> modules, LayerPlan layer)
+    {
+        var dot = layer.Name.LastIndexOf('.');
+        if (BareTensorRule.FromKind(layer.Kind, layer.Name[(dot + 1)..]) is not { } rule || !modules.TryGetValue(dot < 0 ? "" : layer.Name[..dot], out var module))
+            return null;
+        return rule.Handles(module) ? (module, rule) : null;
+    }
+
     private long[] Narrowed(string name, long[] shape)
     {
         if (!_tensors.TryGetValue(name, out var entry))
             return shape;
         var narrowed = shape.ToArray();
-        if (entry.Tensor.OutputAxis is { } output)
-            narrowed[output] = entry.Layer.KeptOutputs / entry.OutputBlocks;
-        if (entry.Tensor.InputAxis is { } input)
-            narrowed[input] = entry.Layer.KeptInputs / entry.InputBlocks;
+        foreach (var axis in entry.Tensor.Axes)
+        {
+            var (channels, removed) = axis.Side == ChannelAxis.Input
+                ? (entry.Layer.InputChannels, entry.Layer.RemovedInputs) : (entry.Layer.OutputChannels, entry.Layer.RemovedOutputs);
+            // The model may be as wide as before the cut or anything between; what counts is where the recipe ends.
+            var count = axis.Count ?? channels - axis.Offset;
+            var gone = removed.Count(channel => channel >= axis.Offset && channel < axis.Offset + count);
+            var now = Width(entry.Layer.Name, axis);
+            narrowed[axis.Axis] = shape[axis.Axis] * (count - gone) / now;
+        }
+
         return narrowed;
+    }
+
+    // The channels that an axis holds in the model as it is.
+    private int Width(string layer, TensorAxis axis)
+    {
+        var (_, module, rule) = Layers.First(entry => entry.Layer.Name == layer);
+        return axis.Count ?? (axis.Side == ChannelAxis.Input ? rule.InputChannels(module) : rule.OutputChannels(module)) - axis.Offset;
     }
 
     private static void Throw(List<string> errors)

@@ -1,47 +1,136 @@
-using System.Reflection;
-using System.Runtime.CompilerServices;
 using TorchSharp.Modules;
 
 namespace FilterPruning.Surgery;
 
 /// <summary>
-/// The running averages that optimizers keep for each parameter: momentum, second moments. They have the shape of their parameter and are cut with it,
-/// so that training goes on where it was. Parameters stay the same objects, so nothing has to be told to the optimizer itself.
+/// What optimizers keep for the parameters of a model: momenta, second moments, step counts. Tensors of a parameter's shape are cut with it, so that training
+/// goes on where it was, and everything comes back with an undo. Learning rates and parameter groups are never touched, but for parameters that are
+/// other objects after the cut.
 /// </summary>
-internal static class OptimizerMoments
+/// <remarks>Nothing is changed by creating one; from then on <see cref="Restore"/> leads back, until it is disposed.</remarks>
+internal sealed class OptimizerMoments : IDisposable
 {
-    /// <summary>Finds what must shrink when these tensors do.</summary>
-    /// <returns>One entry per average, with the positions of its parameter's channels.</returns>
-    public static IReadOnlyList<Moment> Of(IReadOnlyList<optim.Optimizer> optimizers, IReadOnlyList<LayerCut> cuts)
-    {
-        var byParameter = new Dictionary<IntPtr, TensorCut>();
-        foreach (var tensor in cuts.SelectMany(cut => cut.Tensors))
-            byParameter.TryAdd(tensor.Tensor.Handle, tensor);
-        var moments = new List<Moment>();
-        foreach (var state in optimizers.SelectMany(optimizer => ((OptimizerHelper)optimizer).state_dict().State))
-        {
-            if (!byParameter.TryGetValue(Parameter(state).Handle, out var cut))
-                continue;
-            foreach (var field in state.GetType().GetFields(BindingFlags.Public | BindingFlags.Instance).Where(field => field.FieldType == typeof(Tensor)))
-            {
-                if (field.GetValue(state) is Tensor { IsInvalid: false } moment && moment.shape.SequenceEqual(cut.Tensor.shape))
-                    moments.Add(new Moment(state, field, cut with { Name = field.Name, Tensor = moment }));
-            }
-        }
+    private readonly List<ParameterState> _states = [];
+    private readonly List<(ParamGroup Group, IEnumerable<Parameter> Given, List<Parameter> Members)> _groups = [];
+    private readonly List<(ParameterState State, Parameter Before)> _rebound = [];
 
-        return moments;
+    private OptimizerMoments()
+    {
     }
 
-    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_parameter")]
-    private static extern ref Parameter Parameter(OptimizerState state);
-}
+    /// <summary>Nothing to keep: no optimizers.</summary>
+    public static OptimizerMoments None => new();
 
-/// <summary>One running average of one parameter.</summary>
-/// <param name="State">What the optimizer keeps for the parameter.</param>
-/// <param name="Field">Where in it the average is.</param>
-/// <param name="Cut">The average as it was found, with the positions that stay.</param>
-internal sealed record Moment(OptimizerState State, FieldInfo Field, TensorCut Cut)
-{
-    /// <summary>The average as it is now: some optimizers put a new tensor into the field at each step. Null once the optimizer was disposed.</summary>
-    public Tensor? Current => Field.GetValue(State) is Tensor { IsInvalid: false } tensor ? tensor : null;
+    /// <summary>Finds what must shrink when these tensors do, and remembers it.</summary>
+    /// <param name="model">The model; states of other models' parameters are left alone.</param>
+    /// <param name="optimizers">Optimizers of TorchSharp, or derived from <see cref="OptimizerHelper"/>.</param>
+    /// <param name="cuts">The cut of each layer.</param>
+    /// <exception cref="PruningException">An optimizer keeps something that cannot be cut; the message names it.</exception>
+    public static OptimizerMoments Of(nn.Module model, IReadOnlyList<optim.Optimizer> optimizers, IReadOnlyList<LayerCut> cuts)
+        => optimizers.Count == 0 ? None : Of(model.parameters().Select(parameter => parameter.Handle), optimizers, cuts);
+
+    /// <summary>Cuts what an optimizer keeps for parameters that were cut already.</summary>
+    public static void CutLate(optim.Optimizer optimizer, IReadOnlyList<LayerCut> cuts)
+    {
+        ArgumentNullException.ThrowIfNull(optimizer);
+        new SurgeryOptions { Optimizers = [optimizer] }.Validate();
+        using var moments = Of([], [optimizer], cuts);
+        try
+        {
+            moments.Narrow();
+        }
+        catch
+        {
+            moments.Restore();
+            throw;
+        }
+    }
+
+    /// <summary>Cuts the averages of every parameter that shrinks.</summary>
+    public void Narrow() => _states.ForEach(state => state.Narrow());
+
+    /// <summary>
+    /// For a parameter that cannot shrink in place because native code holds it: from now on the optimizers' groups hold the new one, and what they kept for
+    /// the old one, cut by <see cref="Narrow"/>, is kept for the new one. The old one must stay alive until this object is disposed.
+    /// </summary>
+    /// <param name="old">A parameter of the model as it was remembered.</param>
+    /// <param name="replacement">The parameter in its place.</param>
+    public void Exchange(Parameter old, Parameter replacement)
+    {
+        foreach (var state in _states.Where(state => state.Is(old)))
+        {
+            state.Rebind(replacement);
+            _rebound.Add((state, old));
+        }
+
+        foreach (var (group, _, members) in _groups)
+        {
+            // The list as it was read, not as it is now: one that is made anew at each look already holds the new parameter.
+            var place = members.FindIndex(parameter => ReferenceEquals(parameter, old));
+            if (place < 0)
+                continue;
+            members[place] = replacement;
+            group.Parameters = [.. members];
+        }
+    }
+
+    /// <summary>Gives optimizers everything back: tensors and step counts bit by bit, parameters to their groups.</summary>
+    public void Restore()
+    {
+        foreach (var (group, given, members) in _groups)
+        {
+            if (_rebound.Count > 0 && !ReferenceEquals(group.Parameters, given))
+                group.Parameters = given;
+        }
+
+        foreach (var (state, before) in _rebound)
+            state.Rebind(before);
+        _rebound.Clear();
+        _states.ForEach(state => state.Restore());
+    }
+
+    public void Dispose()
+    {
+        _states.ForEach(state => state.Dispose());
+        _states.Clear();
+        _groups.Clear();
+        _rebound.Clear();
+    }
+
+    private static OptimizerMoments Of(IEnumerable<IntPtr> parameters, IReadOnlyList<optim.Optimizer> optimizers, IReadOnlyList<LayerCut> cuts)
+    {
+        var shrinking = new Dictionary<IntPtr, (TensorCut Cut, string Layer)>();
+        foreach (var cut in cuts)
+        {
+            foreach (var tensor in cut.Tensors.Where(tensor => !tensor.Tensor.IsInvalid))
+                shrinking.TryAdd(tensor.Tensor.Handle, (tensor, cut.Layer.Name));
+        }
+
+        var own = parameters.Concat(shrinking.Keys).ToHashSet();
+        var moments = new OptimizerMoments();
+        try
+        {
+            foreach (var optimizer in optimizers.Cast<OptimizerHelper>().Distinct<OptimizerHelper>(ReferenceEqualityComparer.Instance))
+                moments.Read(optimizer, own, shrinking);
+            return moments;
+        }
+        catch
+        {
+            moments.Dispose();
+            throw;
+        }
+    }
+
+    private void Read(OptimizerHelper optimizer, HashSet<IntPtr> own, Dictionary<IntPtr, (TensorCut Cut, string Layer)> shrinking)
+    {
+        foreach (var group in optimizer.ParamGroups.OfType<ParamGroup>())
+            _groups.Add((group, group.Parameters, [.. group.Parameters]));
+        foreach (var (handle, state) in OptimizerInternals.States(optimizer))
+        {
+            if (!own.Contains(handle))
+                continue;
+            var (cut, layer) = shrinking.GetValueOrDefault(handle);
+            _states.Add(new ParameterState(optimizer, state, cut, layer ?? ""));
+        }
+    }
 }

@@ -3,28 +3,36 @@ using FilterPruning.Layers;
 namespace FilterPruning.Surgery;
 
 /// <summary>
-/// The tensors and widths of layers as they were. Holds the old storages themselves, not copies: a cut gives each tensor a new storage and
-/// leaves the old one untouched.
+/// A model, and what optimizers keep for it, as they were. Of tensors that shrink it holds the old storages themselves, not copies: a cut gives each
+/// tensor a new storage and leaves the old one untouched. The others are copied, so that the way back is exact even after training went on.
 /// </summary>
 internal sealed class Snapshot : IDisposable
 {
     private readonly List<(Tensor Tensor, Tensor Value, Tensor? Gradient)> _tensors = [];
-    private readonly List<(Moment Moment, Tensor Value)> _moments = [];
+    private readonly List<(Tensor Tensor, Tensor Value, Tensor? Gradient)> _untouched = [];
     private readonly List<(nn.Module Module, LayerRule Rule, int Inputs, int Outputs)> _widths = [];
+    private readonly List<NativeExchange> _exchanges = [];
+    private OptimizerMoments _moments = OptimizerMoments.None;
+    private List<(string Name, Tensor Tensor, long[] Shape)> _after = [];
+    private nn.Module? _model;
 
-    /// <summary>Remembers every tensor that the cut touches.</summary>
-    public static Snapshot Take(IEnumerable<LayerCut> cuts, IEnumerable<Moment> moments)
+    /// <summary>Remembers everything that a cut, or training after it, may change.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="cuts">The cut of each layer.</param>
+    /// <param name="moments">What optimizers keep; owned by the snapshot from now on.</param>
+    public static Snapshot Take(nn.Module model, IReadOnlyList<LayerCut> cuts, OptimizerMoments moments)
     {
-        var snapshot = new Snapshot();
-        foreach (var moment in moments)
-            snapshot._moments.Add((moment, moment.Cut.Tensor.detach().DetachFromDisposeScope()));
+        var snapshot = new Snapshot { _moments = moments, _model = model };
+        var known = new HashSet<IntPtr>();
         foreach (var cut in cuts.Where(cut => cut.Changes))
         {
-            foreach (var tensor in cut.Tensors)
+            foreach (var tensor in cut.Tensors.Where(tensor => known.Add(tensor.Tensor.Handle)))
                 snapshot.Remember(tensor.Tensor);
             snapshot._widths.Add((cut.Layer.Module, cut.Layer.Rule, cut.Layer.InputChannels, cut.Layer.OutputChannels));
         }
 
+        foreach (var (_, tensor) in TensorsOf(model).Where(entry => known.Add(entry.Tensor.Handle)))
+            snapshot._untouched.Add((tensor, Copy(tensor), tensor.is_leaf ? tensor.grad is { } gradient ? Copy(gradient) : null : null));
         return snapshot;
     }
 
@@ -32,30 +40,54 @@ internal sealed class Snapshot : IDisposable
     public void Remember(Tensor tensor)
         => _tensors.Add((tensor, tensor.detach().DetachFromDisposeScope(), tensor.is_leaf ? tensor.grad?.DetachFromDisposeScope() : null));
 
+    /// <summary>Remembers a native layer's exchange; this owns it from now on.</summary>
+    public void Remember(NativeExchange exchange) => _exchanges.Add(exchange);
+
     /// <summary>Remembers a layer's widths.</summary>
     public void Remember(nn.Module module, LayerRule rule) => _widths.Add((module, rule, rule.InputChannels(module), rule.OutputChannels(module)));
 
-    /// <summary>Gives every tensor its old storage and gradient and every layer its old widths.</summary>
+    /// <summary>Writes down the shapes that the cut left, to see later whether the way back is still open.</summary>
+    public void Seal() => _after = [.. TensorsOf(_model!).Select(entry => (entry.Name, entry.Tensor, entry.Tensor.shape))];
+
+    /// <summary>The name of a tensor that another cut has changed since, or that was exchanged for another; null when the way back is open.</summary>
+    public string? ChangedSince()
+    {
+        var now = TensorsOf(_model!).ToDictionary(entry => entry.Name, entry => entry.Tensor, StringComparer.Ordinal);
+        return _after
+            .Where(then => !now.TryGetValue(then.Name, out var tensor) || !ReferenceEquals(tensor, then.Tensor) || !tensor.shape.SequenceEqual(then.Shape))
+            .Select(then => then.Name).FirstOrDefault();
+    }
+
+    /// <summary>Gives every tensor its old storage and gradient, every layer its old widths, and optimizers what they kept.</summary>
     public void Restore()
     {
+        foreach (var exchange in Enumerable.Reverse(_exchanges))
+            exchange.TakeBack();
         RestoreValues();
+        using var noGrad = no_grad();
+        foreach (var (tensor, value, gradient) in _untouched)
+        {
+            tensor.copy_(value);
+            if (gradient is null)
+                ClearGradient(tensor);
+            else if (tensor.grad is { } present)
+                present.copy_(gradient);
+            else
+                tensor.grad = gradient;
+        }
+
         foreach (var (tensor, _, gradient) in _tensors)
         {
             if (gradient is not null)
                 tensor.grad = gradient;
         }
 
-        foreach (var (moment, value) in _moments)
-        {
-            if (moment.Current is { } current)
-                Exchange(current, value);
-        }
-
+        _moments.Restore();
         foreach (var (module, rule, inputs, outputs) in _widths)
             rule.SetWidths(module, inputs, outputs);
     }
 
-    /// <summary>Gives every tensor its old storage, where neither widths nor gradients changed.</summary>
+    /// <summary>Gives every tensor that shrinks its old storage, where neither widths nor gradients changed.</summary>
     public void RestoreValues()
     {
         using var noGrad = no_grad();
@@ -70,17 +102,20 @@ internal sealed class Snapshot : IDisposable
 
     public void Dispose()
     {
-        foreach (var (_, value, gradient) in _tensors)
+        foreach (var (_, value, gradient) in _tensors.Concat(_untouched))
         {
             value.Dispose();
             gradient?.Dispose();
         }
 
-        foreach (var (_, value) in _moments)
-            value.Dispose();
+        foreach (var exchange in _exchanges)
+            exchange.Dispose();
+        _exchanges.Clear();
         _tensors.Clear();
-        _moments.Clear();
+        _untouched.Clear();
+        _moments.Dispose();
         _widths.Clear();
+        _after.Clear();
     }
 
     /// <summary>Gives a tensor another storage, shape included; the tensor itself stays the same object for modules and optimizers.</summary>
@@ -96,4 +131,15 @@ internal sealed class Snapshot : IDisposable
         if (tensor.is_leaf && tensor.requires_grad)
             tensor.grad = null;
     }
+
+    private static Tensor Copy(Tensor tensor)
+    {
+        using var alias = tensor.detach();
+        return alias.clone().DetachFromDisposeScope();
+    }
+
+    private static IEnumerable<(string Name, Tensor Tensor)> TensorsOf(nn.Module model)
+        => model.named_parameters().Select(entry => (entry.name, (Tensor)entry.parameter))
+            .Concat(model.named_buffers().Select(entry => (entry.name, entry.buffer)))
+            .Where(entry => entry.Item2 is { IsInvalid: false }).DistinctBy(entry => entry.Item1);
 }

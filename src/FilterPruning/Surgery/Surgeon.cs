@@ -27,24 +27,35 @@ public static class Surgeon
         options.Validate();
         using var scope = NewDisposeScope();
         var cuts = PlanFit.Prepare(graph, plan);
-        var moments = OptimizerMoments.Of(options.Optimizers, cuts);
+        var moments = OptimizerMoments.Of(graph.Model, options.Optimizers, cuts);
         using var quiet = new QuietRun(graph.Model);
-        var snapshot = Snapshot.Take(cuts, moments);
+        var snapshot = Snapshot.Take(graph.Model, cuts, moments);
         try
         {
             using var proof = new MaskedEquivalence(graph, cuts, options);
+            options.OnStep?.Invoke(PruningStage.Cut, 0, 2);
             Mask(cuts, snapshot, proof.RecordReference);
-            Narrow(cuts, moments);
+            options.OnStep?.Invoke(PruningStage.Cut, 1, 2);
+            Narrow(cuts, moments, snapshot, options.Optimizers);
+            options.OnStep?.Invoke(PruningStage.Cut, 2, 2);
+            options.OnStep?.Invoke(PruningStage.Prove, 0, 1);
             var proved = proof.Prove();
+            options.OnStep?.Invoke(PruningStage.Prove, 1, 1);
             if (options.VerifyTrace)
+            {
+                options.OnStep?.Invoke(PruningStage.Verify, 0, 1);
                 TraceCheck.ThrowUnlessSameTies(graph, cuts);
+                options.OnStep?.Invoke(PruningStage.Verify, 1, 1);
+            }
+
+            options.OnStep?.Invoke(PruningStage.Report, 0, 1);
             return new CutResult(proved, cuts, snapshot);
         }
         catch (Exception error)
         {
             snapshot.Restore();
             snapshot.Dispose();
-            if (error is PruningException)
+            if (error is PruningException or OperationCanceledException)
                 throw;
             throw new PruningException($"The cut failed and was taken back: {error.Message.Split('\n')[0]}", error);
         }
@@ -57,7 +68,7 @@ public static class Surgeon
         using var noGrad = no_grad();
         try
         {
-            foreach (var tensor in cuts.SelectMany(cut => cut.Tensors).Where(tensor => tensor.Inputs is not null))
+            foreach (var tensor in cuts.SelectMany(cut => cut.Tensors).Where(tensor => tensor.Reads))
                 tensor.Tensor.set_(tensor.Masked());
             run();
         }
@@ -67,16 +78,20 @@ public static class Surgeon
         }
     }
 
-    private static void Narrow(IReadOnlyList<LayerCut> cuts, IReadOnlyList<Moment> moments)
+    private static void Narrow(IReadOnlyList<LayerCut> cuts, OptimizerMoments moments, Snapshot snapshot, IReadOnlyList<optim.Optimizer> optimizers)
     {
         using var scope = NewDisposeScope();
-        foreach (var moment in moments)
-            Snapshot.Exchange(moment.Cut.Tensor, moment.Cut.Narrowed());
+        moments.Narrow();
         foreach (var cut in cuts.Where(cut => cut.Changes))
         {
-            foreach (var tensor in cut.Tensors)
-                Snapshot.Exchange(tensor.Tensor, tensor.Narrowed());
-            cut.Layer.Rule.SetWidths(cut.Layer.Module, cut.Plan.KeptInputs, cut.Plan.KeptOutputs);
+            var (rule, module, plan) = (cut.Layer.Rule, cut.Layer.Module, cut.Plan);
+            var narrowed = cut.Tensors.Select(tensor => (tensor.Tensor, Value: tensor.Narrowed())).ToList();
+            if (rule.IsExchanged)
+                snapshot.Remember(NativeExchange.Make(module, rule, plan.KeptInputs, plan.KeptOutputs, optimizers));
+            foreach (var (tensor, value) in narrowed)
+                Snapshot.Exchange(tensor, value);
+            rule.SetWidths(module, plan.KeptInputs, plan.KeptOutputs);
+            rule.AfterCut(module, plan.InputChannels, plan.OutputChannels);
         }
     }
 }

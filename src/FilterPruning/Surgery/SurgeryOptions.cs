@@ -17,10 +17,16 @@ public sealed record SurgeryOptions
     public bool VerifyTrace { get; init; }
 
     /// <summary>
-    /// Optimizers that train the model: their momenta and other running averages are cut with the parameters, and come back with an undo. Default none;
-    /// an optimizer without such averages (plain SGD) need not be given. <c>LBFGS</c> keeps its state out of reach: make it anew after the cut.
+    /// Optimizers that train the model: their momenta and other running averages are cut with the parameters, and come back with an undo. Learning rates, parameter
+    /// groups and schedules stay. Default none. Nothing can tell which optimizers there are: one with such averages that is left out throws at its next step;
+    /// <see cref="CutResult.CutOptimizer"/> and <see cref="PruningReport.CutOptimizer"/> make up for it. One without (plain SGD) need not be given. Allowed are all optimizers of TorchSharp but <c>LBFGS</c>,
+    /// whose state is out of reach (make it anew after the cut), and classes of your own derived from <see cref="OptimizerHelper"/> whose states hold, for
+    /// each parameter, tensors of its shape, single numbers, or arrays and lists of these; anything else is refused before the model is touched.
     /// </summary>
     public IReadOnlyList<optim.Optimizer> Optimizers { get; init; } = [];
+
+    /// <summary>Called before each step with its stage, the steps done and their number; what it throws takes the cut back. Null for nothing.</summary>
+    internal Action<PruningStage, int, int>? OnStep { get; init; }
 
     /// <summary>Throws one exception that lists everything that is wrong.</summary>
     internal void Validate()
@@ -31,11 +37,13 @@ public sealed record SurgeryOptions
         if (Optimizers is null || Optimizers.Any(optimizer => optimizer is not OptimizerHelper))
         {
             errors.Add(
-                $"{nameof(Optimizers)} is null or holds an optimizer whose state is out of reach; allowed are all optimizers of TorchSharp but LBFGS. "
-                + "Leave that one out and make it anew after the cut.");
+                $"{nameof(Optimizers)} is null or holds an optimizer whose state is out of reach{Named()}; allowed are all optimizers of TorchSharp but LBFGS, and classes derived "
+                + "from OptimizerHelper. Leave that one out and make it anew after the cut.");
         }
 
         if (errors.Count > 0)
             throw new ArgumentException(string.Join(Environment.NewLine, errors), "options");
+
+        string Named() => Optimizers?.FirstOrDefault(optimizer => optimizer is not null and not OptimizerHelper) is { } other ? $" ({other.GetType().Name})" : "";
     }
 }

@@ -13,7 +13,7 @@ internal static class TraceCheck
         if (cuts.Any(cut => cut.Layer.Rule.Mapping(cut.Layer.Module) != cut.Layer.Mapping))
             return;
         var rules = before.Layers.Select(layer => layer.Rule).Distinct().ToList();
-        var after = DependencyGraph.Trace(before.Model, _ => before.RunForward(), new TraceOptions { Rules = rules, Rehearse = false });
+        var after = DependencyGraph.Trace(before.Model, _ => before.RunForward(), new TraceOptions { Rules = rules, KnownTies = DecidedTies(before, cuts) });
         var byName = after.Layers.ToDictionary(layer => layer.Name, StringComparer.Ordinal);
         var toNew = new Dictionary<int, (int Group, string Where)>();
         var toOld = new Dictionary<int, (int Group, string Where)>();
@@ -42,6 +42,30 @@ internal static class TraceCheck
                 Match(toOld, actual[channel], expected[channel], where, "is tied to a channel it was not tied to before the cut");
             }
         }
+    }
+
+    /// <summary>The ties that were decided before the cut, in the numbers of the cut model.</summary>
+    private static List<(ChannelMember, ChannelMember)> DecidedTies(DependencyGraph before, IReadOnlyList<LayerCut> cuts)
+    {
+        var places = new Dictionary<(string, ChannelAxis), Dictionary<int, int>>();
+        foreach (var cut in cuts)
+        {
+            foreach (var side in new[] { ChannelAxis.Input, ChannelAxis.Output })
+                places[(cut.Layer.Name, side)] = cut.Kept(side).Select((channel, place) => (channel, place)).ToDictionary(pair => pair.channel, pair => pair.place);
+        }
+
+        // What was decided for two channels of which one is gone still holds for the rest of their group.
+        var ties = new List<(ChannelMember, ChannelMember)>();
+        var decided = before.DecidedTies.SelectMany(tie => new[] { tie.First, tie.Second }).ToHashSet();
+        foreach (var group in before.Groups)
+        {
+            var left = group.Members.Where(member => decided.Contains(member) && places[(member.Layer, member.Axis)].ContainsKey(member.Channel))
+                .Select(member => member with { Channel = places[(member.Layer, member.Axis)][member.Channel] }).ToList();
+            for (var i = 1; i < left.Count; i++)
+                ties.Add((left[0], left[i]));
+        }
+
+        return ties;
     }
 
     private static void Match(Dictionary<int, (int Group, string Where)> map, int from, int to, string where, string problem)

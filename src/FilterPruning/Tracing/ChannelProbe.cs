@@ -126,9 +126,15 @@ internal sealed class ChannelProbe
         for (var i = 0; i < reached.Count; i++)
         {
             var live = Live(reached[i].Plain);
-            results.Add(new Reach(sources[i], Pairs(read[i].Label, live.logical_and(read[i].Single), Channels), []));
             var unresolved = live.logical_and(read[i].Single.logical_not());
-            if (unresolved.any().item<bool>()) mixed.Add(new MixedElements.Item(i, sources[i], reached[i].Plain, unresolved));
+            var isMixed = unresolved.any().item<bool>();
+            if (sources[i].Axis is null && !isMixed && FoundAxis(sources[i], read[i].Label, live) is { } found)
+            {
+                results.Add(found);
+                continue;
+            }
+            results.Add(new Reach(sources[i], Pairs(read[i].Label, live.logical_and(read[i].Single), Channels), []));
+            if (isMixed) mixed.Add(new MixedElements.Item(i, sources[i], reached[i].Plain, unresolved));
         }
         if (mixed.Count > 0) new MixedElements(this, mixed).Resolve(results);
         return NonEmpty(results);
@@ -154,6 +160,27 @@ internal sealed class ChannelProbe
             results.Add(new Reach(reached[i].Source, pairs.ToList(), []));
         }
         return results;
+    }
+
+    /// <summary>Looks for the axis of a leaf along which each position reaches one channel, whatever the other axes say, and no two positions the same.</summary>
+    private Reach? FoundAxis(ProbeSource source, Tensor label, Tensor live)
+    {
+        var shape = source.Leaf.shape;
+        for (var axis = 0; axis < shape.Length; axis++)
+        {
+            if (shape[axis] < 2) continue;
+            using var scope = NewDisposeScope();
+            var rows = label.view(shape).movedim([axis], [0]).reshape(shape[axis], -1);
+            var seen = live.view(shape).movedim([axis], [0]).reshape(shape[axis], -1);
+            var highest = rows.masked_fill(seen.logical_not(), -1).amax([1]);
+            var lowest = rows.masked_fill(seen.logical_not(), long.MaxValue).amin([1]);
+            var reached = seen.any(1);
+            if (reached.logical_and(highest.ne(lowest)).any().item<bool>()) continue;
+            var channels = highest.cpu().data<long>().ToArray();
+            var pairs = Enumerable.Range(0, channels.Length).Where(unit => channels[unit] >= 0).Select(unit => (unit, (int)channels[unit])).ToList();
+            if (pairs.Select(pair => pair.Item2).Distinct().Count() == pairs.Count) return new Reach(source, pairs, []) { FoundAxis = axis };
+        }
+        return null;
     }
 
     private static List<Reach> NonEmpty(IEnumerable<Reach> results) => results.Where(reach => reach.Exact.Count > 0 || reach.Mixed.Count > 0).ToList();

@@ -34,7 +34,9 @@ internal sealed class CountedReshapes
     private void Examine(Connection connection)
     {
         // Channels that stayed dark (and are pinned for it) would look like gaps.
-        if (connection.To.InputLive.Contains(false)) return;
+        if (connection.To.InputLive.Contains(false) || connection.From.Layer.Rule is Layers.BareTensorRule) return;
+        // Into a recurrent layer's state: that layer's own channels, in order.
+        if (connection.Exact.Any(pair => pair.In >= connection.To.Layer.Inputs)) return;
         var outputs = new Dictionary<int, int>();
         // Sums over channels tie all they add; what is left to say about them is the rehearsal's.
         foreach (var (output, input) in connection.Exact)

@@ -16,6 +16,12 @@ internal sealed class CallEvidence(LayerNode layer, int ordinal)
     /// <summary>Input channels that something was seen to reach.</summary>
     public bool[] InputLive { get; } = new bool[layer.Inputs];
 
+    /// <summary>Notes that something reaches a channel, in the numbering of <see cref="LayerNode.In"/>.</summary>
+    public void See(int channel)
+    {
+        if (channel < InputLive.Length) InputLive[channel] = true;
+    }
+
     /// <summary>Output channels that were seen to reach a layer's input or a returned value.</summary>
     public bool[] OutputLive { get; } = new bool[layer.Outputs];
 
@@ -89,23 +95,34 @@ internal sealed class Evidence
         return found;
     }
 
-    public void AddReach(RecordedCall from, RecordedCall to, Reach reach)
+    /// <summary>The evidence of a tensor that is no layer: it is there from the start, and nothing goes into it.</summary>
+    public CallEvidence For(LayerNode bare)
     {
-        var (source, target) = (For(from), For(to));
+        if (!_callByKey.TryGetValue((bare, 0), out var found))
+        {
+            _callByKey[(bare, 0)] = found = new CallEvidence(bare, 0) { Seen = true };
+            _calls.Add(found);
+        }
+        return found;
+    }
+
+    /// <summary>Books what a source reaches in an input; channels of the reader are numbered as in <see cref="LayerNode.In"/>.</summary>
+    public void AddReach(CallEvidence source, CallEvidence target, Reach reach)
+    {
         if (!_connections.TryGetValue((source, target), out var connection))
             _connections[(source, target)] = connection = new Connection(source, target);
         foreach (var (unit, channel) in reach.Exact)
         {
             connection.Exact.Add((unit, channel));
             source.OutputLive[unit] = true;
-            target.InputLive[channel] = true;
+            target.See(channel);
         }
         foreach (var (unit, channels) in reach.Mixed)
         {
             if (!connection.Mixed.TryGetValue(unit, out var set)) connection.Mixed[unit] = set = [];
             set.UnionWith(channels);
             source.OutputLive[unit] = true;
-            foreach (var channel in channels) target.InputLive[channel] = true;
+            foreach (var channel in channels) target.See(channel);
         }
     }
 }

@@ -1,13 +1,15 @@
+using FilterPruning.Graph;
 using FilterPruning.Layers;
 
 namespace FilterPruning.Tracing;
 
-/// <summary>A module with a rule, and where its units lie in the union-find. A channel-wise layer has one unit a channel, shared by both sides.</summary>
+/// <summary>A layer, and where its units lie in the union-find. A channel-wise layer has one unit a channel, shared by both sides.</summary>
+/// <remarks>Channels that go into a call are numbered through: first the input side, then, for what reads the layer's own output channels (the initial state of a recurrent layer), the output side.</remarks>
 internal sealed class LayerNode
 {
-    private LayerNode(int index, string name, nn.Module<Tensor, Tensor> module, LayerRule rule, int firstUnit)
+    public LayerNode(string name, nn.Module module, LayerRule rule, int firstUnit)
     {
-        (Index, Name, Module, Rule) = (index, name, module, rule);
+        (Name, Module, Rule) = (name, module, rule);
         Inputs = rule.InputChannels(module);
         Outputs = rule.OutputChannels(module);
         Mapping = rule.Mapping(module);
@@ -16,11 +18,9 @@ internal sealed class LayerNode
         UnitCount = Mapping == ChannelMapping.ChannelWise ? Outputs : Outputs + Inputs;
     }
 
-    public int Index { get; }
-
     public string Name { get; }
 
-    public nn.Module<Tensor, Tensor> Module { get; }
+    public nn.Module Module { get; }
 
     public LayerRule Rule { get; }
 
@@ -38,12 +38,16 @@ internal sealed class LayerNode
 
     private int InBase { get; }
 
-    public int In(int channel) => InBase + channel;
+    /// <summary>The unit of an input channel, in the numbering of what goes into a call.</summary>
+    public int In(int channel) => channel < Inputs ? InBase + channel : OutBase + channel - Inputs;
 
     public int Out(int channel) => OutBase + channel;
 
+    /// <summary>The number, among all that goes into a call, of a channel of one side.</summary>
+    public int Number(ChannelAxis side, int channel) => side == ChannelAxis.Input ? channel : Inputs + channel;
+
     /// <summary>The layers of a model in registration order. Modules inside a layer are that layer's own business and are left out.</summary>
-    public static IReadOnlyList<LayerNode> Find(nn.Module model, LayerRules rules)
+    public static List<LayerNode> Find(nn.Module model, LayerRules rules)
     {
         var nodes = new List<LayerNode>();
         var seen = new HashSet<nn.Module>(ReferenceEqualityComparer.Instance);
@@ -56,20 +60,12 @@ internal sealed class LayerNode
             if (!seen.Add(module)) return;
             if (rules.Find(module) is { } rule)
             {
-                Add(path.Length == 0 ? module.GetName() : path, module, rule);
+                var node = new LayerNode(path.Length == 0 ? module.GetName() : path, module, rule, unit);
+                unit += node.UnitCount;
+                nodes.Add(node);
                 return;
             }
             foreach (var (name, child) in module.named_children()) Visit(path.Length == 0 ? name : $"{path}.{name}", child);
-        }
-
-        void Add(string path, nn.Module module, LayerRule rule)
-        {
-            if (module is not nn.Module<Tensor, Tensor> hookable)
-                throw new PruningException(
-                    $"The rule {rule.Kind} describes '{path}', a {module.GetType().Name}, which is no Module<Tensor, Tensor>; layers with a rule take one tensor and return one.");
-            var node = new LayerNode(nodes.Count, path, hookable, rule, unit);
-            unit += node.UnitCount;
-            nodes.Add(node);
         }
     }
 }

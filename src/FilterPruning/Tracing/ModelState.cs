@@ -8,6 +8,8 @@ namespace FilterPruning.Tracing;
 /// </summary>
 internal sealed class ModelState : IDisposable
 {
+    private const double FaintValue = 1e-2;
+
     private readonly List<(nn.Module Module, bool Training)> _modes;
     private readonly List<(Tensor Buffer, Tensor Copy)> _buffers;
     private readonly List<Tensor> _opened = [];
@@ -54,6 +56,19 @@ internal sealed class ModelState : IDisposable
             _opened.Add(tensor);
         }
         return true;
+    }
+
+    /// <summary>Until the state is restored, gives random values to elements of an opened tensor that are next to zero and would hide what they scale (a layer scale before training).</summary>
+    public void Enliven(Tensor tensor, int seed)
+    {
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        var faint = tensor.abs().lt(FaintValue);
+        if (!faint.any().item<bool>()) return;
+        using var generator = new Generator((ulong)seed, CPU);
+        _buffers.Add((tensor, tensor.detach().clone().DetachFromDisposeScope()));
+        var values = rand(tensor.shape, dtype: float32, generator: generator).add_(0.5).to(tensor.dtype).to(tensor.device);
+        tensor.copy_(where(faint, values, tensor));
     }
 
     public void Dispose()

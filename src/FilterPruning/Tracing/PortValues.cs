@@ -1,10 +1,12 @@
+using FilterPruning.Layers;
+
 namespace FilterPruning.Tracing;
 
 /// <summary>
 /// Makes ports: leaves filled with normal values, wide and mostly positive, so that ReLUs stay open and scores pass their thresholds. Trials
 /// differ in scale, because what one leaves dark another lights: the first finds detections; the second keeps open every ReLU over a map of one pixel, and every gate.
 /// </summary>
-internal sealed class PortValues(Generator generator, double mean, double deviation)
+internal class PortValues(Generator generator, double mean, double deviation)
 {
     /// <summary>From this many elements on, a port with many rows is a few rows repeated, and a probe's random weights are one row repeated.</summary>
     public const long LargeTensor = 1 << 21;
@@ -16,6 +18,9 @@ internal sealed class PortValues(Generator generator, double mean, double deviat
     /// <summary>How many different scales there are.</summary>
     public static int Scales => _scales.Length;
 
+    /// <summary>Mean and standard deviation of the values at a scale.</summary>
+    public static (double Mean, double Deviation) ScaleOf(int scale) => _scales[scale % _scales.Length];
+
     public static PortValues ForTrial(int trial, Generator generator)
     {
         var (mean, deviation) = _scales[trial % _scales.Length];
@@ -23,13 +28,14 @@ internal sealed class PortValues(Generator generator, double mean, double deviat
     }
 
     /// <summary>A leaf for a layer's output, outside all dispose scopes, and what the model gets in the output's place.</summary>
+    /// <param name="layer">The layer.</param>
     /// <param name="output">The layer's output: gives shape, dtype and device.</param>
-    /// <param name="channelAxis">The axis of its channels.</param>
+    /// <param name="port">Where its channels lie.</param>
     /// <remarks>Every row of what is handed on comes from the leaf, so that none is unwatched. A hundred masks need no hundred different rows of evidence, though.</remarks>
-    public (Tensor Leaf, Tensor Handed) Make(Tensor output, int channelAxis)
+    public virtual (Tensor Leaf, Tensor Handed) Make(LayerNode layer, Tensor output, TensorPort port)
     {
         var shape = output.shape;
-        var repeats = channelAxis > 0 && output.numel() >= LargeTensor && shape[0] > DistinctRows;
+        var repeats = port.Axis > 0 && output.numel() >= LargeTensor && shape[0] > DistinctRows;
         var leaf = Like(output, repeats ? [DistinctRows, .. shape[1..]] : shape).DetachFromDisposeScope();
         leaf.requires_grad = true;
         // Never the leaf itself: in-place code on a leaf throws.

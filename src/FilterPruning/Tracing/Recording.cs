@@ -1,4 +1,13 @@
+using FilterPruning.Graph;
+using FilterPruning.Layers;
+
 namespace FilterPruning.Tracing;
+
+/// <summary>A tensor that went into a recorded call, with its history.</summary>
+internal sealed record RecordedInput(TensorPort Port, Tensor Tensor);
+
+/// <summary>A leaf that stood in for one of a recorded call's outputs.</summary>
+internal sealed record RecordedPort(RecordedCall Call, TensorPort Port, Tensor Leaf);
 
 /// <summary>What one call of a layer took and gave in one recorded forward.</summary>
 internal sealed class RecordedCall(LayerNode layer, int ordinal, int portsBefore, long[] inputShape)
@@ -11,15 +20,17 @@ internal sealed class RecordedCall(LayerNode layer, int ordinal, int portsBefore
     /// <summary>How many ports existed when the layer was called; only those can have reached it.</summary>
     public int PortsBefore { get; } = portsBefore;
 
+    /// <summary>Shape of the first tensor that went in; empty when none did.</summary>
     public long[] InputShape { get; } = inputShape;
 
+    /// <summary>Shape of the first tensor that came out.</summary>
     public long[] OutputShape { get; set; } = [];
 
-    /// <summary>A copy of the input with its history; null in a plain recording or when the input holds no floating-point numbers.</summary>
-    public Tensor? Input { get; set; }
+    /// <summary>Copies of the inputs that hold channels, with their history; none in a plain recording.</summary>
+    public List<RecordedInput> Inputs { get; } = [];
 
-    /// <summary>The leaf that stood in for the output; null in a plain recording.</summary>
-    public Tensor? Port { get; set; }
+    /// <summary>The leaves that stood in for outputs; none in a plain recording.</summary>
+    public List<RecordedPort> Ports { get; } = [];
 }
 
 /// <summary>
@@ -29,8 +40,8 @@ internal sealed class RecordedCall(LayerNode layer, int ordinal, int portsBefore
 internal sealed class Recording : IDisposable
 {
     private readonly List<RecordedCall> _calls = [];
-    private readonly List<RecordedCall> _ports = [];
-    private readonly List<Action> _removers = [];
+    private readonly List<RecordedPort> _ports = [];
+    private readonly List<IDisposable> _hooks = [];
     private readonly Stack<RecordedCall> _open = new();
     private readonly Dictionary<LayerNode, int> _callCounts = [];
     private readonly PortValues? _values;
@@ -41,62 +52,67 @@ internal sealed class Recording : IDisposable
     {
         _values = values;
         foreach (var node in nodes)
-        {
-            var before = node.Module.register_forward_pre_hook((_, input) => Before(node, input));
-            _removers.Add(before.remove);
-            var after = node.Module.register_forward_hook((_, _, output) => After(output));
-            _removers.Add(after.remove);
-        }
+            _hooks.Add(node.Rule.Watch(node.Module, new CallWatcher(inputs => Before(node, inputs), (_, outputs) => After(outputs))));
     }
 
     /// <summary>Every completed or begun call, in order.</summary>
     public IReadOnlyList<RecordedCall> Calls => _calls;
 
-    /// <summary>The calls that have a port, in the order of their ports.</summary>
-    public IReadOnlyList<RecordedCall> Ports => _ports;
+    /// <summary>All ports, in order.</summary>
+    public IReadOnlyList<RecordedPort> Ports => _ports;
 
     public void Dispose()
     {
-        foreach (var remove in _removers) remove();
+        foreach (var hooks in _hooks) hooks.Dispose();
         foreach (var call in _calls)
         {
-            call.Input?.Dispose();
-            call.Port?.Dispose();
+            foreach (var input in call.Inputs) input.Tensor.Dispose();
+            foreach (var port in call.Ports) port.Leaf.Dispose();
         }
     }
 
-    private Tensor Before(LayerNode node, Tensor input)
+    private IReadOnlyList<Tensor?> Before(LayerNode node, IReadOnlyList<Tensor?> inputs)
     {
         var ordinal = _callCounts.GetValueOrDefault(node);
         _callCounts[node] = ordinal + 1;
-        var call = new RecordedCall(node, ordinal, _ports.Count, input.shape);
+        var call = new RecordedCall(node, ordinal, _ports.Count, inputs.Count > 0 && inputs[0] is { } first ? first.shape : []);
         _calls.Add(call);
         _open.Push(call);
-        if (_values is null) return input;
+        if (_values is null) return inputs;
 
         if (is_inference_mode_enabled())
             throw new PruningException($"The model calls '{node.Name}' in inference mode, which records no derivatives and cannot be switched. Use torch.no_grad() in its forward instead.");
         // A model may run under no_grad; switching here lasts until its own guard ends, which then restores what it found.
         set_grad_enabled(true);
-        // A copy, for in-place code (ReLU) may write into the input later.
-        if (input.is_floating_point()) call.Input = input.clone().DetachFromDisposeScope();
+        foreach (var port in node.Rule.InputPorts(node.Module, inputs))
+        {
+            // A copy, for in-place code (ReLU) may write into the input later.
+            if (inputs[port.Index] is { } input && input.is_floating_point()) call.Inputs.Add(new RecordedInput(port, input.clone().DetachFromDisposeScope()));
+        }
         // What happens inside the layer is its rule's business: no history for it.
         set_grad_enabled(false);
-        return input;
+        return inputs;
     }
 
-    private Tensor After(Tensor output)
+    private IReadOnlyList<Tensor> After(IReadOnlyList<Tensor> outputs)
     {
         var call = _open.Pop();
-        call.OutputShape = output.shape;
-        if (_values is null) return output;
+        call.OutputShape = outputs.Count > 0 ? outputs[0].shape : [];
+        if (_values is null) return outputs;
 
         set_grad_enabled(true);
-        if (!output.is_floating_point()) return output;
-        // The leaf is outside the model's own scopes, which must not end its life.
-        var (leaf, handed) = _values.Make(output, call.Layer.Rule.OutputAxis(call.Layer.Module, output));
-        call.Port = leaf;
-        _ports.Add(call);
+        var handed = outputs.ToArray();
+        foreach (var port in call.Layer.Rule.OutputPorts(call.Layer.Module, outputs))
+        {
+            var output = outputs[port.Index];
+            if (!output.is_floating_point()) continue;
+            // The leaf is outside the model's own scopes, which must not end its life.
+            var (leaf, stand) = _values.Make(call.Layer, output, port);
+            var recorded = new RecordedPort(call, port, leaf);
+            call.Ports.Add(recorded);
+            _ports.Add(recorded);
+            handed[port.Index] = stand;
+        }
         return handed;
     }
 }

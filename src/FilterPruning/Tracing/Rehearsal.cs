@@ -1,102 +1,119 @@
 using FilterPruning.Graph;
+using FilterPruning.Layers;
+using FilterPruning.Proof;
+using FilterPruning.Surgery;
 
 namespace FilterPruning.Tracing;
 
 /// <summary>
-/// Runs the model's code on fewer channels without cutting anything: every layer hands on an output that lacks the channels of some groups, checks that its own
-/// input lacks exactly those it should, and then works on a stand-in of full width. So it comes out which groups the code itself insists on, by a number written down
-/// (<c>view(-1, 400)</c>, <c>x[:, :8]</c>), before anything depends on it.
+/// Runs the model's code with some channels gone, without cutting anything, and compares what it does with what it does when those channels are zero.
 /// </summary>
-internal sealed class Rehearsal
+/// <remarks>
+/// <para>The code between layers is run twice on made-up outputs of the layers. First at full width, with zeros in the channels to go; then narrow, with those channels left out and the rest
+/// the same. If the channels can go, every layer gets the same values in the channels that stay, and the model returns the same. A number written down in the code
+/// (<c>view(-1, 400)</c>, <c>x[:, :8]</c>) shows as an exception, a wrong width, or, where the widths happen to fit (attention heads dealt out anew), as wrong values.</para>
+/// <para>Layers work on stand-ins of full width meanwhile; what they give is not looked at.</para>
+/// </remarks>
+internal sealed class Rehearsal(IReadOnlyList<LayerNode> nodes, Func<IReadOnlyList<Tensor>> forward, int seed)
 {
-    private readonly IReadOnlyList<LayerNode> _nodes;
-    private readonly Dictionary<LayerNode, TracedLayer> _layers;
-    private readonly Action _forward;
-    private readonly int _seed;
-    private int _scale;
+    // Sums over fewer addends are rounded differently; anything that was mistaken differs by the size of the values.
+    private const double Tolerance = 2e-3;
 
-    private Rehearsal(IReadOnlyList<LayerNode> nodes, IReadOnlyList<TracedLayer> layers, Action forward, int seed)
+    /// <summary>Whether the code behaves with these roles thinned out at the first scale of values that it bears at all.</summary>
+    /// <returns>What went wrong, or null.</returns>
+    public string? Failure(IReadOnlyList<TracedLayer> layers, IReadOnlyList<ChannelRole> roles)
     {
-        var byName = layers.ToDictionary(layer => layer.Name, StringComparer.Ordinal);
-        _nodes = nodes.Where(node => byName.ContainsKey(node.Name)).ToList();
-        _layers = _nodes.ToDictionary(node => node, node => byName[node.Name]);
-        (_forward, _seed) = (forward, seed);
+        var removed = Choose(layers, roles);
+        if (removed.Count == 0) return null;
+        for (var scale = 0; scale < PortValues.Scales; scale++)
+            if (Compare(layers, removed, PortValues.ScaleOf(scale), out var failure)) return failure;
+        // Code that bears no made-up values says nothing.
+        return null;
     }
 
-    /// <summary>Finds the groups that the code does not let go, with what happened when they went.</summary>
-    /// <param name="nodes">All layers of the model.</param>
-    /// <param name="layers">The traced ones, with their groups.</param>
-    /// <param name="groups">The groups.</param>
-    /// <param name="forward">Runs the model once; may throw.</param>
-    /// <param name="seed">Seed of the values and of the choice of channels.</param>
-    public static IReadOnlyDictionary<int, string> FixedGroups(
-        IReadOnlyList<LayerNode> nodes, IReadOnlyList<TracedLayer> layers, IReadOnlyList<ChannelGroup> groups, Action forward, int seed)
+    /// <summary>The same at several scales, some mostly negative: for ties that are only suspected.</summary>
+    public string? FailureAtAnyScale(IReadOnlyList<TracedLayer> layers, IReadOnlyList<ChannelRole> roles)
     {
-        var rehearsal = new Rehearsal(nodes, layers, forward, seed);
-        var failures = new Dictionary<int, string>();
-        var roles = ChannelRole.Of(groups).Where(role => role.Pin is null).ToList();
-        // Everything at once first: most models pass, and that costs one forward.
-        if (rehearsal.Failure(roles) is null || !rehearsal.FindScale()) return failures;
-        for (var left = roles; rehearsal.Failure(left) is not null; left = left.Where(role => !failures.ContainsKey(role.Groups[0])).ToList())
-            rehearsal.Search(left, failures);
-        return failures;
-    }
-
-    // A forward may refuse the values rather than the widths. Without any values it takes, a rehearsal says nothing.
-    private bool FindScale()
-    {
-        for (_scale = 0; _scale < PortValues.Scales; _scale++)
-            if (Failure([]) is null) return true;
-        return false;
-    }
-
-    // Halves, down to single roles.
-    private void Search(List<ChannelRole> roles, Dictionary<int, string> failures)
-    {
-        if (roles.Count == 0 || Failure(roles) is not { } failure) return;
-        if (roles.Count == 1)
+        var removed = Choose(layers, roles);
+        if (removed.Count == 0) return null;
+        var borne = false;
+        foreach (var scale in new[] { (0.0, 0.3), (1.5, 3.0), (-1.5, 1.0) })
         {
-            foreach (var group in roles[0].Groups) failures[group] = failure;
-            return;
+            if (!Compare(layers, removed, scale, out var failure)) continue;
+            if (failure is not null) return failure;
+            borne = true;
         }
-        var middle = roles.Count / 2;
-        var (before, first, second) = (failures.Count, roles.Take(middle).ToList(), roles.Skip(middle).ToList());
-        Search(first, failures);
-        Search(second, failures);
-        if (failures.Count > before) return;
-        // Each half passes and both together do not: the second stays whole.
-        foreach (var group in second.SelectMany(role => role.Groups)) failures[group] = failure;
+        return borne ? null : "the code bears none of the values that were tried";
     }
 
-    private string? Failure(List<ChannelRole> roles)
+    /// <returns>False when the code does not bear the values even at full width.</returns>
+    private bool Compare(IReadOnlyList<TracedLayer> layers, HashSet<int> removed, (double Mean, double Deviation) scale, out string? failure)
     {
-        var removed = Choose(roles);
-        if (removed.Count == 0 && roles.Count > 0) return null;
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        using var generator = new Generator((ulong)_seed, CPU);
-        generator.manual_seed(_seed);
-        using var stage = new Stage(_nodes, _layers, removed, PortValues.ForTrial(_scale, generator));
+        using var bare = new Snapshot();
+        failure = null;
+        IReadOnlyList<Tensor> expected;
+        using var stage = new Stage(nodes, layers, removed, scale, seed);
         try
         {
-            _forward();
-            return null;
+            Exchange(stage, bare, narrow: false);
+            expected = stage.Run(forward, seed);
         }
-        catch (WrongWidthException error)
+        catch (Exception error) when (error is not OutOfMemoryException)
         {
-            return error.Message;
+            bare.RestoreValues();
+            return false;
         }
-        catch (Exception error)
+        try
+        {
+            Exchange(stage, bare, narrow: true);
+            stage.BeginNarrow();
+            var returned = stage.Run(forward, seed);
+            failure = stage.Mismatch ?? stage.Unfinished ?? Difference(returned, expected);
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
         {
             // Whatever the model's code says about a narrower tensor, it says that it needs the wide one.
-            return stage.Mismatch ?? $"the forward threw: {FirstLine(error.GetBaseException().Message)}";
+            failure = stage.Mismatch ?? $"the forward threw: {FirstLine(error.GetBaseException().Message)}";
+        }
+        finally
+        {
+            bare.RestoreValues();
+        }
+        return true;
+    }
+
+    // Parameters and buffers outside all layers are part of the code that is tried.
+    private static void Exchange(Stage stage, Snapshot snapshot, bool narrow)
+    {
+        snapshot.RestoreValues();
+        foreach (var (tensor, axis, kept, gone) in stage.BareTensors())
+        {
+            if (!narrow) snapshot.Remember(tensor);
+            var value = narrow ? tensor.detach().index_select(axis, kept) : tensor.detach().clone().index_fill_(axis, gone, 0);
+            tensor.set_(value);
         }
     }
 
-    // About a third of each role's groups, no layer emptied.
-    private HashSet<int> Choose(List<ChannelRole> roles)
+    private static string? Difference(IReadOnlyList<Tensor> returned, IReadOnlyList<Tensor> expected)
     {
-        var random = new Random(_seed);
+        if (returned.Count != expected.Count) return $"the model returned {returned.Count} tensors instead of {expected.Count}";
+        for (var i = 0; i < returned.Count; i++)
+        {
+            if (!returned[i].shape.SequenceEqual(expected[i].shape))
+                return $"the model returned a tensor of shape [{string.Join(", ", returned[i].shape)}] instead of [{string.Join(", ", expected[i].shape)}]";
+            if (Differ(returned[i], expected[i])) return "the model returned other values";
+        }
+        return null;
+    }
+
+    private static bool Differ(Tensor actual, Tensor expected) => !(RelativeError.Of(actual, expected) <= RelativeError.Allowed(expected.dtype, Tolerance));
+
+    // About a third of each role's groups, no layer emptied.
+    private HashSet<int> Choose(IReadOnlyList<TracedLayer> layers, IReadOnlyList<ChannelRole> roles)
+    {
+        var random = new Random(seed);
         var removed = new HashSet<int>();
         foreach (var role in roles)
         {
@@ -104,7 +121,7 @@ internal sealed class Rehearsal
             random.Shuffle(groups);
             removed.UnionWith(groups.Take(Math.Max(1, groups.Length / 3)));
         }
-        foreach (var layer in _layers.Values)
+        foreach (var layer in layers)
         {
             Spare(layer.InputGroups, removed);
             Spare(layer.OutputGroups, removed);
@@ -123,56 +140,133 @@ internal sealed class Rehearsal
         return end < 0 ? message : message[..end];
     }
 
-    private sealed class WrongWidthException(string message) : Exception(message);
+    private sealed class WrongInputException(string message) : Exception(message);
 
-    /// <summary>The hooks of one rehearsal.</summary>
+    /// <summary>The hooks of one comparison: a wide run that writes down, then a narrow one that checks.</summary>
     private sealed class Stage : IDisposable
     {
-        private readonly List<Action> _removers = [];
-        private readonly PortValues _values;
+        private readonly List<IDisposable> _hooks = [];
+        private readonly List<(LayerNode Node, long[] KeptInputs, long[] KeptOutputs, long[] GoneOutputs)> _layers = [];
+        private readonly List<(int Layer, List<Tensor> Inputs)> _calls = [];
+        private readonly (double Mean, double Deviation) _scale;
+        private readonly int _seed;
+        private bool _narrow;
+        private int _next;
+        private int _outputs;
 
-        public Stage(IReadOnlyList<LayerNode> nodes, Dictionary<LayerNode, TracedLayer> layers, HashSet<int> removed, PortValues values)
+        public Stage(IReadOnlyList<LayerNode> nodes, IReadOnlyList<TracedLayer> layers, HashSet<int> removed, (double Mean, double Deviation) scale, int seed)
         {
-            _values = values;
+            (_scale, _seed) = (scale, seed);
+            var byName = layers.ToDictionary(layer => layer.Name, StringComparer.Ordinal);
             foreach (var node in nodes)
             {
-                var inputs = layers[node].InputGroups.Count(group => !removed.Contains(group));
-                var outputs = layers[node].OutputGroups.Count(group => !removed.Contains(group));
-                var before = node.Module.register_forward_pre_hook((_, input) => Widen(node, input, inputs));
-                _removers.Add(before.remove);
-                var after = node.Module.register_forward_hook((_, _, output) => Narrow(node, output, outputs));
-                _removers.Add(after.remove);
+                if (!byName.TryGetValue(node.Name, out var layer)) continue;
+                var index = _layers.Count;
+                _layers.Add((node, Places(layer.InputGroups, kept: true), Places(layer.OutputGroups, kept: true), Places(layer.OutputGroups, kept: false)));
+                _hooks.Add(node.Rule.Watch(node.Module, new CallWatcher(inputs => Before(index, inputs), (_, outputs) => After(index, outputs))));
             }
+
+            long[] Places(int[] groups, bool kept) => [.. Enumerable.Range(0, groups.Length).Where(channel => removed.Contains(groups[channel]) != kept).Select(channel => (long)channel)];
         }
 
-        /// <summary>The first wrong width, even where the model's own code caught the exception.</summary>
+        /// <summary>The first wrong input, even where the model's own code caught the exception.</summary>
         public string? Mismatch { get; private set; }
+
+        public string? Unfinished => _next == _calls.Count ? null : $"the model called {_next} layers instead of {_calls.Count}";
+
+        public IReadOnlyList<Tensor> Run(Func<IReadOnlyList<Tensor>> forward, int seed)
+        {
+            _outputs = 0;
+            manual_seed(seed);
+            return [.. forward().Select(tensor => tensor.detach().clone())];
+        }
+
+        public void BeginNarrow() => _narrow = true;
+
+        public IEnumerable<(Tensor Tensor, int Axis, Tensor Kept, Tensor Gone)> BareTensors()
+        {
+            foreach (var (node, _, kept, gone) in _layers)
+            {
+                if (node.Rule is not BareTensorRule rule || gone.Length == 0) continue;
+                var bare = rule.Tensors(node.Module)[0].Tensor;
+                yield return (bare, rule.Axis, tensor(kept, device: bare.device), tensor(gone, device: bare.device));
+            }
+        }
 
         public void Dispose()
         {
-            foreach (var remove in _removers) remove();
+            foreach (var hooks in _hooks) hooks.Dispose();
+            foreach (var input in _calls.SelectMany(call => call.Inputs)) input.Dispose();
         }
 
-        private Tensor Widen(LayerNode node, Tensor input, int expected)
+        private IReadOnlyList<Tensor?> Before(int layer, IReadOnlyList<Tensor?> inputs) => _narrow ? Check(layer, inputs) : Note(layer, inputs);
+
+        private IReadOnlyList<Tensor?> Note(int layer, IReadOnlyList<Tensor?> inputs)
         {
-            var axis = node.Rule.InputAxis(node.Module, input);
-            var shape = input.shape;
-            if (axis < 0 || axis >= shape.Length || shape[axis] != expected)
+            var node = _layers[layer].Node;
+            var noted = new List<Tensor>();
+            foreach (var port in node.Rule.InputPorts(node.Module, inputs)) noted.Add(Kept(inputs[port.Index]!, port, layer).DetachFromDisposeScope());
+            _calls.Add((layer, noted));
+            return inputs;
+        }
+
+        private IReadOnlyList<Tensor?> Check(int layer, IReadOnlyList<Tensor?> inputs)
+        {
+            var node = _layers[layer].Node;
+            if (_next >= _calls.Count || _calls[_next].Layer != layer) throw Wrong($"{node.Name} was called where it was another layer's turn");
+            var expected = _calls[_next++].Inputs;
+            var wide = inputs.ToArray();
+            var at = 0;
+            foreach (var port in node.Rule.InputPorts(node.Module, inputs))
             {
-                Mismatch ??= $"{node.Name} got an input of shape [{string.Join(", ", shape)}] where {expected} channels should have been left";
-                throw new WrongWidthException(Mismatch);
+                var (input, wanted) = (inputs[port.Index]!, expected[at++]);
+                if (!input.shape.SequenceEqual(wanted.shape))
+                    throw Wrong($"{node.Name} got an input of shape [{string.Join(", ", input.shape)}] where it should have been [{string.Join(", ", wanted.shape)}]");
+                if (Differ(input, wanted)) throw Wrong($"{node.Name} got other values in the channels that stay");
+                var shape = input.shape;
+                shape[port.Axis] = port.Count ?? Width(node, port.Side);
+                // In a whole number of repetitions where the axis repeats its channels.
+                wide[port.Index] = input.shape[port.Axis] == shape[port.Axis] ? input : ones(shape, dtype: input.dtype, device: input.device);
             }
-            if (expected == node.Inputs) return input;
-            shape[axis] = node.Inputs;
-            return ones(shape, dtype: input.dtype, device: input.device);
+            return wide;
         }
 
-        private Tensor Narrow(LayerNode node, Tensor output, int kept)
+        private IReadOnlyList<Tensor> After(int layer, IReadOnlyList<Tensor> outputs)
         {
-            if (!output.is_floating_point()) return output;
-            var shape = output.shape;
-            shape[node.Rule.OutputAxis(node.Module, output)] = kept;
-            return _values.Like(output, shape);
+            var (node, _, _, gone) = _layers[layer];
+            var handed = outputs.ToArray();
+            foreach (var port in node.Rule.OutputPorts(node.Module, outputs))
+            {
+                if (!outputs[port.Index].is_floating_point()) continue;
+                // A generator for each output: both runs draw the same.
+                using var generator = new Generator((ulong)(_seed + (7919 * _outputs++)), CPU);
+                var values = new PortValues(generator, _scale.Mean, _scale.Deviation).Like(outputs[port.Index], outputs[port.Index].shape);
+                if (gone.Length == 0) handed[port.Index] = values;
+                else if (_narrow) handed[port.Index] = Kept(values, port, layer);
+                else handed[port.Index] = values.index_fill_(port.Axis, tensor(Positions(port, values.shape[port.Axis], gone), device: values.device), 0);
+            }
+            return handed;
+        }
+
+        private Tensor Kept(Tensor value, TensorPort port, int layer)
+        {
+            var (node, inputs, outputs, _) = _layers[layer];
+            var kept = port.Side == ChannelAxis.Input ? inputs : outputs;
+            return kept.Length == Width(node, port.Side) ? value.clone() : value.index_select(port.Axis, tensor(Positions(port, value.shape[port.Axis], kept), device: value.device));
+        }
+
+        private static long[] Positions(TensorPort port, long length, long[] channels)
+        {
+            var wanted = channels.ToHashSet();
+            return [.. Enumerable.Range(0, (int)length).Where(position => wanted.Contains(port.Channel(position))).Select(position => (long)position)];
+        }
+
+        private static int Width(LayerNode node, ChannelAxis side) => side == ChannelAxis.Input ? node.Inputs : node.Outputs;
+
+        private WrongInputException Wrong(string message)
+        {
+            Mismatch ??= message;
+            return new WrongInputException(message);
         }
     }
 }

@@ -10,7 +10,8 @@ internal sealed class Tracer
     private readonly Func<Tensor?, object?> _forward;
     private readonly Tensor? _example;
     private readonly TraceOptions _options;
-    private readonly IReadOnlyList<LayerNode> _nodes;
+    private readonly List<LayerNode> _nodes;
+    private readonly Dictionary<IntPtr, LayerNode> _bare = [];
     private readonly Evidence _evidence = new();
     private readonly Dictionary<LayerNode, List<LayerCall>> _shapes = [];
 
@@ -33,15 +34,22 @@ internal sealed class Tracer
         using var state = new ModelState(model);
         try
         {
+            options.OnTrial?.Invoke(0, options.MaximumTrials + 1);
             tracer.RunPlain();
             tracer.RunTrials(tracer.OpenWeights(state));
+            options.OnTrial?.Invoke(options.MaximumTrials + 1, options.MaximumTrials + 1);
         }
         catch (ForwardFailedException error)
         {
             throw new PruningException(error.Message, error.InnerException!);
         }
-        return new GraphBuilder(tracer._nodes, tracer._evidence, tracer._shapes).Build(model, () => forward(example), tracer.Rehearse);
+        var trials = options.KnownTies is null ? tracer.Trials() : ((Rehearsal, Partners)?)null;
+        return new GraphBuilder(tracer._nodes, tracer._evidence, tracer._shapes).Build(model, () => forward(example), trials, options.KnownTies ?? []);
     }
+
+    // All that the forward may return is looked at: a lazy result does its work only then.
+    private (Rehearsal, Partners) Trials() =>
+        (new Rehearsal(_nodes, () => ReturnedTensors.In(_forward(_example)), _options.Seed), new Partners(_nodes, () => _forward(_example), _options.Seed));
 
     /// <summary>The unprobed forward gives the order of the layers and the true shapes of their calls.</summary>
     private void RunPlain()
@@ -54,15 +62,6 @@ internal sealed class Tracer
         KeepShapes(recording);
     }
 
-    private IReadOnlyDictionary<int, string> Rehearse(IReadOnlyList<TracedLayer> layers, IReadOnlyList<ChannelGroup> groups)
-    {
-        if (!_options.Rehearse) return new Dictionary<int, string>();
-        return Rehearsal.FixedGroups(_nodes, layers, groups, Run, _options.Seed);
-
-        // All it may return is looked at: a lazy result does its work only then.
-        void Run() => ReturnedTensors.In(_forward(_example));
-    }
-
     private void RunTrials(IReadOnlyList<Weight> weights)
     {
         ForwardFailedException? failure = null;
@@ -71,6 +70,7 @@ internal sealed class Tracer
         var codes = new Random(_options.Seed);
         for (var trial = 0; trial < _options.MaximumTrials; trial++)
         {
+            _options.OnTrial?.Invoke(trial + 1, _options.MaximumTrials + 1);
             try
             {
                 RunTrial(PortValues.ForTrial(trial, generator), generator, codes, weights);
@@ -104,31 +104,66 @@ internal sealed class Tracer
     private void ProbeInput(RecordedCall call, TrialSources sources, Generator generator, Random codes)
     {
         var evidence = _evidence.For(call);
-        if (call.Port is null || call.Port.numel() == 0 || call.InputShape.Contains(0)) return;
+        if (call.Ports.Count == 0 || call.Ports.Any(port => port.Leaf.numel() == 0) || call.InputShape.Contains(0)) return;
         evidence.Seen = true;
-        if (call.Input is not { requires_grad: true } input) return;
-        evidence.HasHistory = true;
-        try
+        foreach (var (port, input) in call.Inputs)
         {
-            var axis = call.Layer.Rule.InputAxis(call.Layer.Module, input);
-            foreach (var reach in ChannelProbe.Run(input, axis, sources.Before(call), generator, codes)) Book(reach, call, sources);
+            if (!input.requires_grad) continue;
+            evidence.HasHistory = true;
+            try
+            {
+                foreach (var reach in ChannelProbe.Run(input, port.Axis, sources.Before(call), generator, codes)) Book(InChannels(reach, port, call.Layer, sources), call, sources);
+            }
+            catch (NotDifferentiableException error)
+            {
+                evidence.Obstacle = error.Message;
+            }
+            sources.ThrowIfLayersWereBypassed();
         }
-        catch (NotDifferentiableException error)
+    }
+
+    /// <summary>The same in channels, where the probe speaks of positions along the axes of source and reader.</summary>
+    private static Reach InChannels(Reach reach, TensorPort port, LayerNode reader, TrialSources sources)
+    {
+        var source = sources.PortOf(reach.Source);
+        return reach with
         {
-            evidence.Obstacle = error.Message;
-        }
-        sources.ThrowIfLayersWereBypassed();
+            Exact = [.. reach.Exact.Select(pair => (Unit(pair.Unit), Channel(pair.Channel))).Distinct()],
+            Mixed = [.. reach.Mixed.GroupBy(pair => Unit(pair.Unit)).Select(unit => (unit.Key, unit.SelectMany(pair => pair.Channels).Select(Channel).Distinct().ToArray()))],
+        };
+
+        int Channel(int position) => reader.Number(port.Side, port.Channel(position));
+
+        int Unit(int position) => source is { } known ? known.Port.Channel(position) : position;
     }
 
     private void Book(Reach reach, RecordedCall call, TrialSources sources)
     {
         if (sources.PortOf(reach.Source) is { } port)
         {
-            _evidence.AddReach(port, call, reach);
+            _evidence.AddReach(_evidence.For(port.Call), _evidence.For(call), reach);
+            return;
+        }
+        if (reach.FoundAxis is { } axis && sources.WeightOf(reach.Source) is { Owner: null } weight && Bare(weight, axis) is { } bare)
+        {
+            _evidence.AddReach(_evidence.For(bare), _evidence.For(call), reach);
             return;
         }
         var name = sources.OutsideName(reach.Source);
         foreach (var (_, channel) in reach.Exact) _evidence.For(call).FromOutside.TryAdd(channel, name);
+    }
+
+    /// <summary>The node of a parameter or buffer outside all layers; null when its channels were found along another axis before.</summary>
+    private LayerNode? Bare(Weight weight, int axis)
+    {
+        if (_evidence.SharedWeights.ContainsKey(weight.Tensor.Handle)) return null;
+        if (!_bare.TryGetValue(weight.Tensor.Handle, out var node))
+        {
+            var last = _nodes[^1];
+            _bare[weight.Tensor.Handle] = node = new LayerNode(weight.Name, weight.Module, new BareTensorRule(weight.LocalName, axis, weight.IsBuffer), last.FirstUnit + last.UnitCount);
+            _nodes.Add(node);
+        }
+        return ((BareTensorRule)node.Rule).Axis == axis ? node : null;
     }
 
     private void ProbeReturned(IReadOnlyList<Tensor> returned, TrialSources sources, Generator generator)
@@ -156,19 +191,21 @@ internal sealed class Tracer
         for (var i = 0; i < all.Count; i++)
         {
             if (gradients[i] is not { } gradient || gradient.numel() == 0) continue;
-            var reached = all[i].Rows(gradient).ne(0).any(1).cpu().data<bool>().ToArray();
-            if (sources.PortOf(all[i]) is not { } port)
+            if (sources.PortOf(all[i]) is { } port)
             {
-                if (reached.Contains(true)) sources.OutsideName(all[i]);
+                var reached = all[i].Rows(gradient).ne(0).any(1).cpu().data<bool>().ToArray();
+                MarkReturned(_evidence.For(port.Call), Enumerable.Range(0, reached.Length).Where(at => reached[at]).Select(port.Port.Channel));
                 continue;
             }
-            var evidence = _evidence.For(port);
-            for (var channel = 0; channel < reached.Length; channel++)
-            {
-                evidence.OutputReturned[channel] |= reached[channel];
-                evidence.OutputLive[channel] |= reached[channel];
-            }
+            if (!gradient.ne(0).any().item<bool>()) continue;
+            if (sources.WeightOf(all[i]) is { } weight && _bare.TryGetValue(weight.Tensor.Handle, out var bare)) MarkReturned(_evidence.For(bare), Enumerable.Range(0, bare.Outputs));
+            else sources.OutsideName(all[i]);
         }
+    }
+
+    private static void MarkReturned(CallEvidence evidence, IEnumerable<int> channels)
+    {
+        foreach (var channel in channels) evidence.OutputReturned[channel] = evidence.OutputLive[channel] = true;
     }
 
     /// <summary>Every weight of the model, opened to derivatives: those of layers must be reached by none, the others belong to code without a rule.</summary>
@@ -183,22 +220,25 @@ internal sealed class Tracer
             {
                 // A weight with a second owner (an embedding that is also the last layer's matrix) may well be used outside its layer.
                 if (outside.TryGetValue(part.Tensor.Handle, out var other)) _evidence.SharedWeights[part.Tensor.Handle] = other.Name;
-                else if (part.Role == TensorRole.Weight) Add(part.Tensor, $"{node.Name}.{part.Name}", node);
+                else if (part.Role == TensorRole.Weight) Add(new Weight(part.Tensor, $"{node.Name}.{part.Name}", node, node.Module, part.Name, false));
             }
         }
-        foreach (var (name, tensor) in outside.Values) Add(tensor, name, null);
+        foreach (var weight in outside.Values)
+            if (Add(weight) && !weight.IsBuffer) state.Enliven(weight.Tensor, _options.Seed);
         return weights;
 
-        void Add(Tensor tensor, string name, LayerNode? owner)
+        bool Add(Weight weight)
         {
-            if (known.Add(tensor.Handle) && state.Open(tensor)) weights.Add(new Weight(tensor, name, owner));
+            if (!known.Add(weight.Tensor.Handle) || !state.Open(weight.Tensor)) return false;
+            weights.Add(weight);
+            return true;
         }
     }
 
-    // The parameters that modules without a rule hold themselves.
-    private Dictionary<IntPtr, (string Name, Tensor Tensor)> WeightsOutsideLayers()
+    // The parameters and buffers that modules without a rule hold themselves.
+    private Dictionary<IntPtr, Weight> WeightsOutsideLayers()
     {
-        var found = new Dictionary<IntPtr, (string, Tensor)>();
+        var found = new Dictionary<IntPtr, Weight>();
         var layers = new HashSet<nn.Module>(_nodes.Select(node => node.Module), ReferenceEqualityComparer.Instance);
         Visit("", _model);
         return found;
@@ -207,8 +247,14 @@ internal sealed class Tracer
         {
             // What else a layer owns is its own business.
             if (!layers.Add(module)) return;
-            foreach (var (name, parameter) in module.named_parameters(recurse: false)) found.TryAdd(parameter.Handle, (Join(path, name), parameter));
+            foreach (var (name, parameter) in module.named_parameters(recurse: false)) Add(path, module, name, parameter, false);
+            foreach (var (name, buffer) in module.named_buffers(recurse: false)) Add(path, module, name, buffer, true);
             foreach (var (name, child) in module.named_children()) Visit(Join(path, name), child);
+        }
+
+        void Add(string path, nn.Module module, string name, Tensor tensor, bool isBuffer)
+        {
+            if (!tensor.IsInvalid) found.TryAdd(tensor.Handle, new Weight(tensor, Join(path, name), null, module, name, isBuffer));
         }
 
         static string Join(string path, string name) => path.Length == 0 ? name : $"{path}.{name}";
@@ -233,7 +279,7 @@ internal sealed class Tracer
         foreach (var group in recording.Calls.GroupBy(call => call.Layer))
         {
             var shapes = group.Where(call => call.OutputShape.Length > 0).Select(call => new LayerCall(call.InputShape, call.OutputShape)).ToList();
-            var empty = shapes.All(call => call.InputShape.Contains(0));
+            var empty = shapes.TrueForAll(call => call.InputShape.Contains(0));
             if (!_shapes.TryGetValue(group.Key, out var kept) || (kept.All(call => call.InputShape.Contains(0)) && !empty)) _shapes[group.Key] = shapes;
         }
     }

@@ -1,7 +1,13 @@
 namespace FilterPruning.Tracing;
 
 /// <summary>A weight of the model: of a layer, or, without an owner, of code that has no rule.</summary>
-internal sealed record Weight(Tensor Tensor, string Name, LayerNode? Owner);
+/// <param name="Tensor">The model's own tensor.</param>
+/// <param name="Name">Its path in the model.</param>
+/// <param name="Owner">The layer it belongs to, or null.</param>
+/// <param name="Module">The module that holds it.</param>
+/// <param name="LocalName">Its name within that module.</param>
+/// <param name="IsBuffer">Whether it is a buffer.</param>
+internal sealed record Weight(Tensor Tensor, string Name, LayerNode? Owner, nn.Module Module, string LocalName, bool IsBuffer);
 
 /// <summary>The leaves of one trial: its ports, the model's input, and the weights.</summary>
 internal sealed class TrialSources
@@ -15,7 +21,7 @@ internal sealed class TrialSources
     public TrialSources(Recording recording, Tensor? input, IReadOnlyList<Weight> weights)
     {
         _recording = recording;
-        _ports = recording.Ports.Select((call, i) => new ProbeSource(call.Port!, call.Layer.Rule.OutputAxis(call.Layer.Module, call.Port!), i)).ToList();
+        _ports = recording.Ports.Select((port, i) => new ProbeSource(port.Leaf, port.Port.Axis, i)).ToList();
         if (input is not null) AddOutside(input, null);
         foreach (var weight in weights) AddOutside(weight.Tensor, weight);
 
@@ -31,15 +37,18 @@ internal sealed class TrialSources
 
     public IReadOnlyList<ProbeSource> All() => [.. _ports, .. _outside];
 
-    /// <summary>The call whose port this is, or null for a leaf from outside.</summary>
-    public RecordedCall? PortOf(ProbeSource source) => source.Id >= 0 ? _recording.Ports[source.Id] : null;
+    /// <summary>The port that a source is, or null for a leaf from outside.</summary>
+    public RecordedPort? PortOf(ProbeSource source) => source.Id >= 0 ? _recording.Ports[source.Id] : null;
+
+    /// <summary>The weight that a source is, or null for a port or the model's input.</summary>
+    public Weight? WeightOf(ProbeSource source) => source.Id >= 0 ? null : _outsideWeights[-1 - source.Id];
 
     /// <summary>What a leaf from outside is called. Reaching a layer's own weight from outside the layer is remembered: it was used without <c>call</c>.</summary>
     public string OutsideName(ProbeSource source)
     {
-        if (_outsideWeights[-1 - source.Id] is not { } weight) return "the model's input";
+        if (WeightOf(source) is not { } weight) return "the model's input";
         if (weight.Owner is { } owner) _bypassed.Add(owner.Name);
-        return $"the parameter '{weight.Name}', which belongs to no layer with a rule,";
+        return $"the {(weight.IsBuffer ? "buffer" : "parameter")} '{weight.Name}', whose channels could not be told apart,";
     }
 
     /// <exception cref="PruningException">A layer's weights reached a result without its hooks having seen a call.</exception>

@@ -24,6 +24,47 @@ public class CriterionAgreementTests
         Assert.Equal(1 - (12.0 / 504), rho, 1e-12);
     }
 
+    [Fact]
+    public void Kendall_counts_pairs()
+    {
+        using var scope = NewDisposeScope();
+        var graph = Graph();
+        Assert.Equal(1, CriterionAgreement.Kendall(graph, new L1Criterion(), new L1Criterion()), 1e-12);
+        // One of 28 pairs stands the other way round.
+        var tau = CriterionAgreement.Kendall(graph, new ByIndex(0, 1, 2, 3, 4, 5, 6, 7), new ByIndex(0, 1, 3, 2, 4, 5, 6, 7), ScoreNormalization.None);
+        Assert.Equal(26 / 28.0, tau, 1e-12);
+    }
+
+    [Theory]
+    [InlineData(RankCorrelation.Spearman)]
+    [InlineData(RankCorrelation.Kendall)]
+    public void A_matrix_holds_every_pair_and_asks_each_criterion_once(RankCorrelation correlation)
+    {
+        using var scope = NewDisposeScope();
+        var graph = Graph();
+        var counted = new ByIndex(3, 1, 2, 2, 5, 6, 7, 0);
+        var criteria = new IPruningCriterion[] { new L1Criterion(), new L2Criterion(), counted, new RandomCriterion(1), new ByIndex(1, 1, 1, 1, 1, 1, 1, 1) };
+        var matrix = CriterionAgreement.Matrix(graph, criteria, correlation);
+        Assert.Equal(graph.Layers.Count, counted.Calls);
+        Assert.Equal(["l1", "l2", "by index", "random", "by index"], matrix.Names);
+        for (var i = 0; i < 4; i++)
+        {
+            Assert.Equal(1, matrix[i, i], 1e-12);
+            Assert.True(double.IsNaN(matrix[i, 4]) && double.IsNaN(matrix[4, i]));
+            for (var j = 0; j < 4; j++)
+            {
+                var pair = correlation == RankCorrelation.Kendall ? CriterionAgreement.Kendall(graph, criteria[i], criteria[j]) : CriterionAgreement.Spearman(graph, criteria[i], criteria[j]);
+                Assert.Equal(pair, matrix[i, j], 1e-12);
+            }
+        }
+
+        var lines = matrix.ToText().Split('\n');
+        Assert.Equal(7, lines.Length);
+        Assert.StartsWith("l1            1.00", lines[1], StringComparison.Ordinal);
+        Assert.EndsWith("  -", lines[1].TrimEnd(), StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => CriterionAgreement.Matrix(graph, []));
+    }
+
     private static DependencyGraph Graph() =>
         DependencyGraph.Trace(nn.Sequential(("hidden", nn.Linear(3, 8)), ("relu", nn.ReLU()), ("output", nn.Linear(8, 2))), ones(4, 3));
 
@@ -31,6 +72,12 @@ public class CriterionAgreementTests
     {
         public string Name => "by index";
 
-        public Tensor Score(FilterBank filters) => tensor(scores.Take(filters.Count).ToArray());
+        public int Calls { get; private set; }
+
+        public Tensor Score(FilterBank filters)
+        {
+            Calls++;
+            return tensor(scores.Take(filters.Count).ToArray());
+        }
     }
 }

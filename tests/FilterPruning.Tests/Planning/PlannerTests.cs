@@ -35,12 +35,12 @@ public class PlannerTests
         float[] sizes = [3, 1, 5, 1, 4, 2];
         for (var i = 0; i < 6; i++)
             net.first.weight[i] = full([3, 3, 3], sizes[i], dtype: float32);
-        var plan = PruningPlanner.CreatePlan(net.Graph(TiedNet.Example()), new PruningOptions { Ratio = 0.5, Ignore = ["second"] });
+        var plan = PruningPlanner.CreatePlan(net.Graph(TiedNet.Example()), new PruningOptions { Ratio = 0.5, Ignore = ["second:outputs"] });
         Assert.Equal([1, 3, 5], plan.Find("first")!.RemovedOutputs);
         Assert.Equal([1, 3, 5], plan.Find("second")!.RemovedInputs);
         Assert.Empty(plan.Find("second")!.RemovedOutputs);
         Assert.Equal(new ScoreRange(27, 135, 54), plan.Find("first")!.Scores);
-        Assert.Contains("'second'", plan.Find("second")!.Skipped, StringComparison.Ordinal);
+        Assert.Contains("'second:outputs'", plan.Find("second")!.Skipped, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -31,7 +31,7 @@ public class LeastSquaresRepairTests
             dense = model.call(test);
 
         var graph = DependencyGraph.Trace(model, test);
-        var plan = PruningPlanner.CreatePlan(graph, new PruningOptions { Ratio = 0.5, Ignore = ["second"] });
+        var plan = PruningPlanner.CreatePlan(graph, new PruningOptions { Ratio = 0.5, Ignore = ["second:outputs"] });
         // A grouped consumer ties position p of its two blocks, so its twins lie within a block.
         Assert.Equal(kind == "grouped" ? [4, 5, 6, 7, 12, 13, 14, 15] : Enumerable.Range(8, 8), plan.Find("first")!.RemovedOutputs);
 
@@ -66,7 +66,7 @@ public class LeastSquaresRepairTests
         using (no_grad())
             dense = model.call(test);
         var graph = DependencyGraph.Trace(model, test);
-        var plan = PruningPlanner.CreatePlan(graph, new PruningOptions { Ratio = 0.5, Ignore = ["second"] });
+        var plan = PruningPlanner.CreatePlan(graph, new PruningOptions { Ratio = 0.5, Ignore = ["second:outputs"] });
 
         var report = LeastSquaresRepair.Apply(model, graph, plan, [.. Enumerable.Range(0, 6).Select(seed => Noise(seed))]);
         using var cut = Surgeon.Apply(graph, plan);

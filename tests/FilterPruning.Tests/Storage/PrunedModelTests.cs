@@ -122,4 +122,173 @@ public sealed class PrunedModelTests : IDisposable
         void Write(Dictionary<string, string> metadata) => SafetensorsFile.Write(File, tensors, metadata);
         string Refused() => Assert.Throws<PruningException>(() => PrunedModel.Load(Nets.Chain(), File)).Message;
     }
+
+    [Theory]
+    [InlineData(2, true)]
+    [InlineData(3, true)]
+    [InlineData(2, false)]
+    [InlineData(3, false)]
+    public void A_model_cut_several_times_with_training_between_is_loaded_into_a_fresh_one(int cuts, bool composed)
+    {
+        using var scope = NewDisposeScope();
+        var net = Nets.Mobile();
+        var example = rand(2, 3, 8, 8);
+        using var optimizer = new TorchSharp.Modules.Adam(net.parameters(), 1e-3);
+        PruningPlan? all = null, last = null;
+        for (var cut = 0; cut < cuts; cut++)
+        {
+            net.train();
+            optimizer.zero_grad();
+            net.call(example).square().mean().backward();
+            optimizer.step();
+            last = Pruner.Prune(net, example, new PruningOptions { Ratio = 0.3, Criterion = new RandomCriterion(cut), Optimizers = [optimizer] }).Plan;
+            all = all is null ? last : all.Then(last);
+        }
+
+        var plan = composed ? all! : last!;
+        PrunedModel.Save(net, plan, File);
+        var fresh = Nets.Mobile();
+        PrunedModel.Load(fresh, File);
+        AssertSameAnswers(net, fresh, example);
+        Assert.Equal(plan.ToJson(), PrunedModel.ReadPlan(File).ToJson());
+
+        // The joined plan leads from the first model to the last one by itself.
+        using var noGrad = no_grad();
+        var other = Nets.Mobile();
+        var widths = Graph.DependencyGraph.Trace(other, example);
+        if (composed)
+        {
+            using var once = FilterPruning.Surgery.Surgeon.Apply(widths, all!);
+            Assert.Equal(net.state_dict().Select(entry => (entry.Key, string.Join(",", entry.Value.shape))), other.state_dict().Select(entry => (entry.Key, string.Join(",", entry.Value.shape))));
+        }
+    }
+
+    [Theory]
+    [InlineData(ScalarType.Float16)]
+    [InlineData(ScalarType.BFloat16)]
+    [InlineData(ScalarType.Float64)]
+    public void Types_are_kept_and_another_type_is_refused(ScalarType type)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        var net = Nets.Mobile();
+        net.to(type);
+        var example = rand(2, 3, 8, 8).to(type);
+        PrunedModel.Save(net, Pruner.Prune(net, example, new PruningOptions { Ratio = 0.5 }).Plan, File);
+        var fresh = Nets.Mobile();
+        Assert.Contains("convert the model first", Assert.Throws<PruningException>(() => PrunedModel.Load(fresh, File)).Message, StringComparison.Ordinal);
+        fresh.to(type);
+        PrunedModel.Load(fresh, File);
+        Assert.All(fresh.parameters(), parameter => Assert.Equal(type, parameter.dtype));
+        AssertSameAnswers(net, fresh, example);
+    }
+
+    [Fact]
+    public void Frozen_layers_stay_frozen_and_flags_and_hooks_stay()
+    {
+        using var scope = NewDisposeScope();
+        var net = Nets.Mobile();
+        var example = rand(2, 3, 8, 8);
+        PrunedModel.Save(net, Pruner.Prune(net, example, new PruningOptions { Ratio = 0.5 }).Plan, File);
+        var fresh = Nets.Mobile();
+        foreach (var parameter in fresh["expand"].parameters().Concat(fresh["norm2"].parameters()))
+            parameter.requires_grad = false;
+        fresh.train();
+        fresh["norm1"].eval();
+        var calls = 0;
+        fresh["first"].register_forward_hook((_, _, output) =>
+        {
+            calls++;
+            return output;
+        });
+        var before = fresh.named_parameters().Select(entry => (entry.name, entry.parameter.Handle, entry.parameter.requires_grad)).ToList();
+
+        PrunedModel.Load(fresh, File);
+
+        Assert.Equal(before, fresh.named_parameters().Select(entry => (entry.name, entry.parameter.Handle, entry.parameter.requires_grad)));
+        Assert.True(fresh.training && fresh["last"].training && !fresh["norm1"].training);
+        Assert.Equal(0, calls);
+        AssertSameAnswers(net, fresh, example);
+        Assert.Equal(1, calls);
+        fresh.call(example).square().mean().backward();
+        Assert.All(fresh.parameters(), parameter => Assert.Equal(parameter.requires_grad, parameter.grad is not null));
+    }
+
+    /// <summary>A module under two names, as when a list and a field hold the same layer.</summary>
+    [Fact]
+    public void A_module_registered_twice_is_saved_and_loaded()
+    {
+        using var scope = NewDisposeScope();
+        var net = Build();
+        var example = rand(2, 3, 8, 8);
+        var plan = Pruner.Prune(net, example, new PruningOptions { Ratio = 0.5 }).Plan;
+        Assert.Equal(4, net["shared"].parameters().First().shape[0]);
+        PrunedModel.Save(net, plan, File);
+        var fresh = Build();
+        PrunedModel.Load(fresh, File);
+        AssertSameAnswers(net, fresh, example);
+
+        static Net Build()
+        {
+            var shared = Nets.Conv(8, 8);
+            return new Net(
+                (n, x) => n.Call("last", n.Call("again", n.Call("shared", n.Call("first", x).relu()).relu()).relu()),
+                ("first", Nets.Conv(3, 8)), ("shared", shared), ("again", shared), ("last", Nets.Conv(8, 5)));
+        }
+    }
+
+    [Fact]
+    public void Two_layers_with_one_weight_are_saved_and_loaded()
+    {
+        using var scope = NewDisposeScope();
+        var net = Build();
+        var example = rand(2, 3, 8, 8);
+        var plan = Pruner.Prune(net, example, new PruningOptions { Ratio = 0.5, Ignore = ["first", "one", "two"] }).Plan;
+        PrunedModel.Save(net, plan, File);
+        var fresh = Build();
+        PrunedModel.Load(fresh, File);
+        AssertSameAnswers(net, fresh, example);
+        Assert.Equal(fresh["one"].parameters().First().Handle, fresh["two"].parameters().First().Handle);
+
+        static Net Build()
+        {
+            var (one, two) = (Nets.Conv(8, 8), Nets.Conv(8, 8));
+            two.weight = one.weight;
+            return new Net(
+                (n, x) => n.Call("last", n.Call("inner", n.Call("two", n.Call("one", n.Call("first", x).relu()).relu()).relu()).relu()),
+                ("first", Nets.Conv(3, 8)), ("one", one), ("two", two), ("inner", Nets.Conv(8, 6)), ("last", Nets.Conv(6, 5)));
+        }
+    }
+
+    /// <summary>The same tensors, but two of them changed places: names and shapes agree with no model but their own.</summary>
+    [Fact]
+    public void The_fingerprint_tells_architectures_of_equal_shapes_apart()
+    {
+        using var scope = NewDisposeScope();
+        var net = Nets.Chain();
+        var plan = Pruner.Prune(net, rand(2, 3, 16, 16), new PruningOptions { Ratio = 0.5 }).Plan;
+        PrunedModel.Save(net, plan, File);
+        var metadata = new Dictionary<string, string>();
+        using (var file = SafetensorsFile.Open(File))
+        {
+            foreach (var (key, value) in file.Metadata)
+                metadata[key] = value;
+        }
+
+        Assert.Matches("^[0-9a-f]{64}$", metadata[PrunedModel.ArchitectureKey]);
+        metadata[PrunedModel.ArchitectureKey] = metadata[PrunedModel.ArchitectureKey].Replace('0', '1').Replace('a', 'b');
+        SafetensorsFile.Write(File, net.state_dict().Select(entry => KeyValuePair.Create(entry.Key, entry.Value.detach())), metadata);
+        var fresh = Nets.Chain();
+        var before = FilterPruning.Tests.Surgery.State.Of(fresh);
+        Assert.Contains("does not belong", Assert.Throws<PruningException>(() => PrunedModel.Load(fresh, File)).Message, StringComparison.Ordinal);
+        before.AssertSame(fresh);
+    }
+
+    private static void AssertSameAnswers(Net one, Net other, Tensor example)
+    {
+        using var noGrad = no_grad();
+        one.eval();
+        other.eval();
+        Assert.True(one.call(example).equal(other.call(example)).all().item<bool>());
+    }
 }

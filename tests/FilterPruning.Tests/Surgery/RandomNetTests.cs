@@ -11,13 +11,13 @@ namespace FilterPruning.Tests.Surgery;
 /// <summary>Nets of random shape: whatever the tracer finds in them, the cut must leave a working model that equals its masked self.</summary>
 public class RandomNetTests
 {
-    private enum Step { Plain, Residual, Concat, Norm, Gate, Depthwise }
+    internal enum Step { Plain, Residual, Concat, Norm, Gate, Depthwise }
 
-    private static readonly Gen<(Step Kind, int Width)[]> _steps = Gen.Select(Gen.Enum<Step>(), Gen.Int[2, 9]).Array[2, 6];
+    internal static readonly Gen<(Step Kind, int Width)[]> Steps = Gen.Select(Gen.Enum<Step>(), Gen.Int[2, 9]).Array[2, 6];
 
     [Fact]
     public void A_random_net_survives_a_random_cut()
-        => Gen.Select(_steps, Gen.Double[0, 0.95], Gen.Bool, Gen.Int[1, 4]).Sample(
+        => Gen.Select(Steps, Gen.Double[0, 0.95], Gen.Bool, Gen.Int[1, 4]).Sample(
             (steps, ratio, global, multiple) => Check(steps, Math.Round(ratio, 2), global, multiple), iter: 12, threads: 1, seed: "0N0XIzNsQ0O2");
 
     private static void Check((Step Kind, int Width)[] steps, double ratio, bool global, int multiple)
@@ -48,7 +48,7 @@ public class RandomNetTests
         Assert.All(net.state_dict(), entry => Assert.True(entry.Value.equal(before[entry.Key]).all().item<bool>(), entry.Key));
     }
 
-    private static Net Build((Step Kind, int Width)[] steps)
+    internal static Net Build((Step Kind, int Width)[] steps)
     {
         var layers = new List<(string, nn.Module<Tensor, Tensor>)> { ("first", Nets.Conv(3, 6)) };
         var width = 6;

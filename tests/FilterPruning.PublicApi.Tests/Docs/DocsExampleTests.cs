@@ -1,0 +1,27 @@
+using System.Text.RegularExpressions;
+using FilterPruning.PublicApi.Tests.Notebooks;
+
+namespace FilterPruning.PublicApi.Tests.Docs;
+
+/// <summary>The C# blocks of the documentation, compiled and run as they stand.</summary>
+public partial class DocsExampleTests
+{
+    [Fact]
+    public async Task The_example_of_the_criteria_runs()
+    {
+        var outputs = await RunAsync("criteria.md");
+        var text = (string)Assert.Single(outputs)["text"]!;
+        Assert.Contains("mean-activation", text, StringComparison.Ordinal);
+        Assert.Contains("conv1", text, StringComparison.Ordinal);
+    }
+
+    private static async Task<IReadOnlyList<System.Text.Json.Nodes.JsonObject>> RunAsync(string file)
+    {
+        var page = await File.ReadAllTextAsync(Repository.PathOf("docs", file), TestContext.Current.CancellationToken);
+        var runner = new NotebookRunner();
+        return await runner.RunAsync(string.Join('\n', Block().Matches(page).Select(block => block.Groups[1].Value)));
+    }
+
+    [GeneratedRegex(@"^```csharp\n(.*?)^```", RegexOptions.Singleline | RegexOptions.Multiline)]
+    private static partial Regex Block();
+}
