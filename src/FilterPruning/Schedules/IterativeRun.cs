@@ -88,8 +88,7 @@ internal sealed class IterativeRun : IDisposable
         return cut.ProofError;
     }
 
-    // What the code counts was found on the whole model and stays pinned; a removal rehearsed on a narrow one would show less.
-    private DependencyGraph Trace() => _trace((_options.Trace ?? new TraceOptions()) with { Rehearse = false });
+    private DependencyGraph Trace() => _trace(_options.Trace ?? new TraceOptions());
 
     private void RememberGood()
     {
