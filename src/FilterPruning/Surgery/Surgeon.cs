@@ -87,7 +87,14 @@ public static class Surgeon
             var (rule, module, plan) = (cut.Layer.Rule, cut.Layer.Module, cut.Plan);
             var narrowed = cut.Tensors.Select(tensor => (tensor.Tensor, Value: tensor.Narrowed())).ToList();
             if (rule.IsExchanged)
+            {
+                // The fresh native side has values of its own, also where nothing shrinks.
+                var shrinking = cut.Tensors.Select(tensor => tensor.Tensor.Handle).ToHashSet();
+                narrowed.AddRange(module.named_parameters(recurse: false).Where(entry => !shrinking.Contains(entry.parameter.Handle))
+                    .Select(entry => ((Tensor)entry.parameter, entry.parameter.detach().clone())));
                 snapshot.Remember(NativeExchange.Make(module, rule, plan.KeptInputs, plan.KeptOutputs, optimizers));
+            }
+
             foreach (var (tensor, value) in narrowed)
                 Snapshot.Exchange(tensor, value);
             rule.SetWidths(module, plan.KeptInputs, plan.KeptOutputs);
