@@ -21,6 +21,9 @@ public sealed record ZooConfiguration(PruningScope Scope, double Ratio)
     /// <summary>The configuration that tables show.</summary>
     public bool IsShown => this is { Scope: PruningScope.Local, Ratio: 0.5 };
 
+    /// <summary>Whether the optimizer that trains after the cut has trained before it already, so that its momenta must shrink with the weights.</summary>
+    public bool TrainsBefore => this == All[^1];
+
     /// <summary>The planner's options. Scores of different layers are made comparable where they are ranked together.</summary>
     public PruningOptions Options => new()
     {
