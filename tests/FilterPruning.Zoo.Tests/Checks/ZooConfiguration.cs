@@ -12,12 +12,6 @@ public sealed record ZooConfiguration(PruningScope Scope, double Ratio)
     public static IReadOnlyList<ZooConfiguration> All { get; } =
         [.. from scope in new[] { PruningScope.Local, PruningScope.Global } from ratio in new[] { 0.25, 0.5, 0.75 } select new ZooConfiguration(scope, ratio)];
 
-    /// <summary>Whether all configurations run: always so far; here is where slow models would get fewer.</summary>
-    public static bool RunsAll => true;
-
-    /// <summary>The configurations to run.</summary>
-    public static IReadOnlyList<ZooConfiguration> Chosen => All;
-
     /// <summary>The configuration that tables show.</summary>
     public bool IsShown => this is { Scope: PruningScope.Local, Ratio: 0.5 };
 
