@@ -87,7 +87,12 @@ public static class Surgeon
             var (rule, module, plan) = (cut.Layer.Rule, cut.Layer.Module, cut.Plan);
             var narrowed = cut.Tensors.Select(tensor => (tensor.Tensor, Value: tensor.Narrowed())).ToList();
             if (rule.IsExchanged)
+            {
+                // The module it is exchanged for holds arbitrary values, also in tensors that keep their shapes (the recurrent weights of a layer that loses only inputs).
+                narrowed.AddRange(rule.Tensors(module).Where(tensor => narrowed.All(known => known.Tensor.Handle != tensor.Tensor.Handle)).ToList().Select(tensor => (tensor.Tensor, tensor.Tensor.detach().clone())));
                 snapshot.Remember(NativeExchange.Make(module, rule, plan.KeptInputs, plan.KeptOutputs, optimizers));
+            }
+
             foreach (var (tensor, value) in narrowed)
                 Snapshot.Exchange(tensor, value);
             rule.SetWidths(module, plan.KeptInputs, plan.KeptOutputs);
