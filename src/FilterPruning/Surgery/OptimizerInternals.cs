@@ -16,20 +16,6 @@ internal static class OptimizerInternals
     /// <summary>The parameter that a state belongs to.</summary>
     public static Parameter Parameter(OptimizerState state) => ParameterField(state);
 
-    /// <summary>Files a state under another parameter, in the same place of the order.</summary>
-    public static void Move(OptimizerHelper optimizer, OptimizerState state, Parameter to)
-    {
-        var states = StatesField(optimizer);
-        var place = states.IndexOf((ParameterField(state).Handle, state));
-        if (place >= 0)
-        {
-            states.RemoveAt(place);
-            states.Insert(place, (to.Handle, state));
-        }
-
-        ParameterField(state) = to;
-    }
-
     /// <summary>Files what was kept under one handle under another, in the same place of the order: the parameter is the same object, but stands for another native tensor.</summary>
     public static void Rekey(OptimizerHelper optimizer, IntPtr from, IntPtr to)
     {
@@ -39,6 +25,20 @@ internal static class OptimizerInternals
         var place = states.IndexOf((from, state));
         states.RemoveAt(place);
         states.Insert(place, (to, state));
+    }
+
+    /// <summary>Files everything under the handles that the parameters have now, in the same order.</summary>
+    public static void Rekey(OptimizerHelper optimizer)
+    {
+        var stale = new List<(IntPtr From, IntPtr To)>();
+        foreach (var (handle, state) in StatesField(optimizer))
+        {
+            if (ParameterField(state) is { IsInvalid: false } parameter && parameter.Handle != handle)
+                stale.Add((handle, parameter.Handle));
+        }
+
+        foreach (var (from, to) in stale)
+            Rekey(optimizer, from, to);
     }
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_state")]

@@ -4,15 +4,12 @@ namespace FilterPruning.Surgery;
 
 /// <summary>
 /// What optimizers keep for the parameters of a model: momenta, second moments, step counts. Tensors of a parameter's shape are cut with it, so that training
-/// goes on where it was, and everything comes back with an undo. Learning rates and parameter groups are never touched, but for parameters that are
-/// other objects after the cut.
+/// goes on where it was, and everything comes back with an undo. Learning rates and parameter groups are never touched.
 /// </summary>
 /// <remarks>Nothing is changed by creating one; from then on <see cref="Restore"/> leads back, until it is disposed.</remarks>
 internal sealed class OptimizerMoments : IDisposable
 {
     private readonly List<ParameterState> _states = [];
-    private readonly List<(ParamGroup Group, IEnumerable<Parameter> Given, List<Parameter> Members)> _groups = [];
-    private readonly List<(ParameterState State, Parameter Before)> _rebound = [];
 
     private OptimizerMoments()
     {
@@ -38,6 +35,8 @@ internal sealed class OptimizerMoments : IDisposable
         try
         {
             moments.Narrow();
+            // A native layer's parameters stand for other native tensors since the cut.
+            OptimizerInternals.Rekey((OptimizerHelper)optimizer);
         }
         catch
         {
@@ -49,52 +48,13 @@ internal sealed class OptimizerMoments : IDisposable
     /// <summary>Cuts the averages of every parameter that shrinks.</summary>
     public void Narrow() => _states.ForEach(state => state.Narrow());
 
-    /// <summary>
-    /// For a parameter that cannot shrink in place because native code holds it: from now on the optimizers' groups hold the new one, and what they kept for
-    /// the old one, cut by <see cref="Narrow"/>, is kept for the new one. The old one must stay alive until this object is disposed.
-    /// </summary>
-    /// <param name="old">A parameter of the model as it was remembered.</param>
-    /// <param name="replacement">The parameter in its place.</param>
-    public void Exchange(Parameter old, Parameter replacement)
-    {
-        foreach (var state in _states.Where(state => state.Is(old)))
-        {
-            state.Rebind(replacement);
-            _rebound.Add((state, old));
-        }
-
-        foreach (var (group, _, members) in _groups)
-        {
-            // The list as it was read, not as it is now: one that is made anew at each look already holds the new parameter.
-            var place = members.FindIndex(parameter => ReferenceEquals(parameter, old));
-            if (place < 0)
-                continue;
-            members[place] = replacement;
-            group.Parameters = [.. members];
-        }
-    }
-
-    /// <summary>Gives optimizers everything back: tensors and step counts bit by bit, parameters to their groups.</summary>
-    public void Restore()
-    {
-        foreach (var (group, given, members) in _groups)
-        {
-            if (_rebound.Count > 0 && !ReferenceEquals(group.Parameters, given))
-                group.Parameters = given;
-        }
-
-        foreach (var (state, before) in _rebound)
-            state.Rebind(before);
-        _rebound.Clear();
-        _states.ForEach(state => state.Restore());
-    }
+    /// <summary>Gives optimizers everything back, tensors and step counts, bit by bit.</summary>
+    public void Restore() => _states.ForEach(state => state.Restore());
 
     public void Dispose()
     {
         _states.ForEach(state => state.Dispose());
         _states.Clear();
-        _groups.Clear();
-        _rebound.Clear();
     }
 
     private static OptimizerMoments Of(IEnumerable<IntPtr> parameters, IReadOnlyList<optim.Optimizer> optimizers, IReadOnlyList<LayerCut> cuts)
@@ -123,12 +83,12 @@ internal sealed class OptimizerMoments : IDisposable
 
     private void Read(OptimizerHelper optimizer, HashSet<IntPtr> own, Dictionary<IntPtr, (TensorCut Cut, string Layer)> shrinking)
     {
-        foreach (var group in optimizer.ParamGroups.OfType<ParamGroup>())
-            _groups.Add((group, group.Parameters, [.. group.Parameters]));
-        foreach (var (handle, state) in OptimizerInternals.States(optimizer))
+        foreach (var (_, state) in OptimizerInternals.States(optimizer))
         {
-            if (!own.Contains(handle))
+            var parameter = OptimizerInternals.Parameter(state);
+            if (parameter.IsInvalid || !own.Contains(parameter.Handle))
                 continue;
+            var handle = parameter.Handle;
             var (cut, layer) = shrinking.GetValueOrDefault(handle);
             _states.Add(new ParameterState(optimizer, state, cut, layer ?? ""));
         }

@@ -10,6 +10,7 @@ namespace FilterPruning.Surgery;
 /// </summary>
 internal sealed class ParameterState : IDisposable
 {
+    private readonly string _optimizer;
     private readonly OptimizerState _state;
     private readonly Parameter _parameter;
     private readonly TensorCut? _cut;
@@ -25,7 +26,7 @@ internal sealed class ParameterState : IDisposable
     /// <exception cref="PruningException">The state holds something that cannot be cut with the parameter. Nothing was touched.</exception>
     public ParameterState(OptimizerHelper optimizer, OptimizerState state, TensorCut? cut, string layer)
     {
-        Optimizer = optimizer;
+        _optimizer = optimizer.GetType().Name;
         _state = state;
         _cut = cut;
         _layer = layer;
@@ -42,11 +43,6 @@ internal sealed class ParameterState : IDisposable
         }
     }
 
-    public OptimizerHelper Optimizer { get; }
-
-    /// <summary>Whether this is the state of the given parameter, as it was remembered.</summary>
-    public bool Is(Parameter parameter) => ReferenceEquals(_parameter, parameter) || _parameter.Handle == parameter.Handle;
-
     /// <summary>Cuts the tensors with their parameter.</summary>
     public void Narrow()
     {
@@ -54,9 +50,6 @@ internal sealed class ParameterState : IDisposable
         foreach (var (tensor, _, _) in _tensors.Where(entry => entry.Shrinks))
             Snapshot.Exchange(tensor, (_cut! with { Tensor = tensor }).Narrowed());
     }
-
-    /// <summary>Files the state under another parameter.</summary>
-    public void Rebind(Parameter to) => OptimizerInternals.Move(Optimizer, _state, to);
 
     /// <summary>Gives every field what it held, bit by bit. A state that was disposed stays so.</summary>
     public void Restore()
@@ -143,7 +136,7 @@ internal sealed class ParameterState : IDisposable
     }
 
     private PruningException NotUnderstood(string what) => new(
-        $"Optimizer {Optimizer.GetType().Name} {what} for tensor '{_cut!.Name}' of layer '{_layer}', whose shape is [{string.Join(", ", _cut.Before)}]. Only tensors of the "
+        $"Optimizer {_optimizer} {what} for tensor '{_cut!.Name}' of layer '{_layer}', whose shape is [{string.Join(", ", _cut.Before)}]. Only tensors of the "
         + "parameter's own shape, single numbers, and arrays or lists of these can be cut with it. Leave the optimizer out and make it anew after the cut.");
 
     /// <summary>

@@ -88,8 +88,10 @@ public static class Surgeon
             var narrowed = cut.Tensors.Select(tensor => (tensor.Tensor, Value: tensor.Narrowed())).ToList();
             if (rule.IsExchanged)
             {
-                // The module it is exchanged for holds arbitrary values, also in tensors that keep their shapes (the recurrent weights of a layer that loses only inputs).
-                narrowed.AddRange(rule.Tensors(module).Where(tensor => narrowed.All(known => known.Tensor.Handle != tensor.Tensor.Handle)).ToList().Select(tensor => (tensor.Tensor, tensor.Tensor.detach().clone())));
+                // The fresh native side has values of its own, also where nothing shrinks.
+                var shrinking = cut.Tensors.Select(tensor => tensor.Tensor.Handle).ToHashSet();
+                narrowed.AddRange(module.named_parameters(recurse: false).Where(entry => !shrinking.Contains(entry.parameter.Handle))
+                    .Select(entry => ((Tensor)entry.parameter, entry.parameter.detach().clone())));
                 snapshot.Remember(NativeExchange.Make(module, rule, plan.KeptInputs, plan.KeptOutputs, optimizers));
             }
 

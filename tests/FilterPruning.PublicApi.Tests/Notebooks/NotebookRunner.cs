@@ -40,7 +40,7 @@ internal sealed class NotebookRunner
     private static ScriptOptions Options() => ScriptOptions.Default
         .WithReferences(AppDomain.CurrentDomain.GetAssemblies().Where(assembly => !assembly.IsDynamic && assembly.Location.Length > 0))
         .AddReferences(typeof(torch).Assembly, typeof(Pruner).Assembly, typeof(Detection.Models.MaskRcnn).Assembly)
-        .WithImports("System", "System.Collections.Generic", "System.IO", "System.Linq");
+        .WithImports("System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Threading", "System.Threading.Tasks");
 
     private void Show(object value)
     {

@@ -226,57 +226,6 @@ public class OptimizerTests
         }
     }
 
-    /// <summary>As for modules of native code, whose parameters cannot shrink in place.</summary>
-    [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void A_parameter_exchanged_for_another_object_takes_its_state_along(bool lazy)
-    {
-        using var scope = NewDisposeScope();
-        var net = new ChainNet();
-        var example = TiedNet.Example();
-        using var optimizer = new Adam([new Adam.ParamGroup(lazy ? net.parameters() : [.. net.parameters()], 1e-3)], 1e-3);
-        Step(net, example, optimizer);
-        Step(net, example, optimizer);
-        var given = optimizer.ParamGroups.Cast<ParamGroup>().Single().Parameters;
-        var before = OptimizerKinds.ReadCopies(optimizer);
-        var graph = net.Graph(example);
-        var plan = PruningPlanner.CreatePlan(graph, _half);
-        var cuts = PlanFit.Prepare(graph, plan);
-        using var moments = OptimizerMoments.Of(net, [optimizer], cuts);
-        var old = net.parameters().ToList();
-
-        moments.Narrow();
-        var exchanged = old.ToList();
-        foreach (var cut in cuts.SelectMany(cut => cut.Tensors).Where(cut => cut.Tensor is Parameter && cut.Name == "weight"))
-        {
-            var replacement = new Parameter(cut.Narrowed());
-            moments.Exchange((Parameter)cut.Tensor, replacement);
-            exchanged[old.FindIndex(parameter => ReferenceEquals(parameter, cut.Tensor))] = replacement;
-        }
-
-        Assert.NotEqual(old, exchanged);
-        Assert.Equal(exchanged.Select(parameter => parameter.Handle), optimizer.parameters().Select(parameter => parameter.Handle));
-        foreach (var (parameter, name) in exchanged.Zip(net.named_parameters().Select(entry => entry.name)))
-        {
-            if (!name.EndsWith("weight", StringComparison.Ordinal))
-                continue;
-            parameter.grad = ones_like(parameter);
-            var state = OptimizerKinds.Read(optimizer)[exchanged.IndexOf(parameter)];
-            Assert.True(((Tensor)state["exp_avg"]!).equal(SliceByHand((Tensor)before[exchanged.IndexOf(parameter)]["exp_avg"]!, name, plan)).all().item<bool>(), name);
-        }
-
-        old.ForEach(parameter => parameter.grad = null);
-        optimizer.step();
-        Assert.Equal(3L, OptimizerKinds.Read(optimizer)[0]["step"]);
-
-        moments.Restore();
-        Assert.Same(given, optimizer.ParamGroups.Cast<ParamGroup>().Single().Parameters);
-        Assert.Equal(old.Select(parameter => parameter.Handle), optimizer.parameters().Select(parameter => parameter.Handle));
-        OptimizerKinds.AssertSame(before, OptimizerKinds.Read(optimizer));
-        Step(net, example, optimizer);
-    }
-
     [Fact]
     public void An_optimizer_that_was_forgotten_says_so_at_its_next_step()
     {

@@ -8,18 +8,15 @@ namespace FilterPruning.Zoo;
 /// <param name="Ratio">The share of the channel groups to remove.</param>
 public sealed record ZooConfiguration(PruningScope Scope, double Ratio)
 {
-    /// <summary>Both scopes at three ratios.</summary>
+    /// <summary>Local and global, each at three ratios.</summary>
     public static IReadOnlyList<ZooConfiguration> All { get; } =
-        [.. from scope in Enum.GetValues<PruningScope>() from ratio in new[] { 0.25, 0.5, 0.75 } select new ZooConfiguration(scope, ratio)];
-
-    /// <summary>Whether all configurations run: always so far; here is where slow models would get fewer.</summary>
-    public static bool RunsAll => true;
-
-    /// <summary>The configurations to run.</summary>
-    public static IReadOnlyList<ZooConfiguration> Chosen => All;
+        [.. from scope in new[] { PruningScope.Local, PruningScope.Global } from ratio in new[] { 0.25, 0.5, 0.75 } select new ZooConfiguration(scope, ratio)];
 
     /// <summary>The configuration that tables show.</summary>
     public bool IsShown => this is { Scope: PruningScope.Local, Ratio: 0.5 };
+
+    /// <summary>Whether the optimizer that trains after the cut has trained before it already, so that its momenta must shrink with the weights.</summary>
+    public bool TrainsBefore => this == All[^1];
 
     /// <summary>The planner's options. Scores of different layers are made comparable where they are ranked together.</summary>
     public PruningOptions Options => new()

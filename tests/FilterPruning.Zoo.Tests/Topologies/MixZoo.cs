@@ -32,7 +32,7 @@ public static class MixZoo
             var y = F.relu(n.Call("first", F.relu(n.Call("stem", x))));
             return n.Call("last", cat([y, y.amax([1], true)], 1));
         },
-        ("stem", Conv(3, 6)), ("first", Conv(6, 8)), ("last", Conv(9, 5))), 2, 3, 8, 8) with { Stays = [("first", "")] };
+        ("stem", Conv(3, 6)), ("first", Conv(6, 8)), ("last", Conv(9, 5))), 2, 3, 8, 8);
 
     /// <summary>CBAM's spatial gate: mean and maximum over the channels decide on each place.</summary>
     public static ZooModel SpatialGate { get; } = ZooModel.Of("spatial-gate", () => new Net(
@@ -46,7 +46,7 @@ public static class MixZoo
     /// <summary>Each place divided by its length over the channels.</summary>
     public static ZooModel UnitLength { get; } = ZooModel.Of("unit-length", () => new Net(
         (n, x) => n.Call("last", F.normalize(n.Call("first", F.relu(n.Call("stem", x))), 2, 1)),
-        ("stem", Conv(3, 6)), ("first", Conv(6, 8)), ("last", Conv(8, 5))), 2, 3, 8, 8) with { Stays = [("first", "")] };
+        ("stem", Conv(3, 6)), ("first", Conv(6, 8)), ("last", Conv(8, 5))), 2, 3, 8, 8);
 
     /// <summary>The best class of each place decides on a factor, and the scores feed the next layer as well.</summary>
     public static ZooModel ArgmaxOnTheSide { get; } = ZooModel.Of("argmax-on-the-side", () => new Net(
@@ -69,7 +69,7 @@ public static class MixZoo
             var weights = softmax(matmul(parts[0], parts[1].transpose(-2, -1)) * 0.5, -1);
             return n.Call("last", n.Call("project", matmul(weights, parts[2]).transpose(1, 2).flatten(2)));
         },
-        ("embed", Linear(6, 12)), ("qkv", Linear(12, 48)), ("project", Linear(16, 10)), ("last", Linear(10, 5))), 2, 7, 6);
+        ("embed", Linear(6, 12)), ("qkv", Linear(12, 72)), ("project", Linear(24, 10)), ("last", Linear(10, 5))), 2, 7, 6);
 
     /// <summary>Attention by hand, three projections; four heads, written down; the scale was computed once from the width.</summary>
     public static ZooModel AttentionOfThree { get; } = ZooModel.Of("attention-three-projections", () => new Net(
@@ -82,9 +82,9 @@ public static class MixZoo
 
             Tensor Heads(string name) => n.Call(name, tokens).view(b, t, 4, -1).transpose(1, 2);                                         // [b, heads, t, d]
         },
-        ("embed", Linear(6, 12)), ("q", Linear(12, 16)), ("k", Linear(12, 16)), ("v", Linear(12, 16)), ("project", Linear(16, 10)), ("last", Linear(10, 5))), 2, 7, 6);
+        ("embed", Linear(6, 12)), ("q", Linear(12, 24)), ("k", Linear(12, 24)), ("v", Linear(12, 24)), ("project", Linear(24, 10)), ("last", Linear(10, 5))), 2, 7, 6);
 
-    /// <summary>Attention by hand whose heads have four features each; how many heads there are follows from the width.</summary>
+    /// <summary>Attention by hand whose heads have six features each; how many heads there are follows from the width.</summary>
     public static ZooModel AttentionByWidth { get; } = ZooModel.Of("attention-heads-by-width", () => new Net(
         (n, x) =>
         {
@@ -93,7 +93,7 @@ public static class MixZoo
             var weights = softmax(matmul(Heads("q"), Heads("k").transpose(-2, -1)) * 0.5, -1);
             return n.Call("last", n.Call("project", matmul(weights, Heads("v")).transpose(1, 2).flatten(2)));
 
-            Tensor Heads(string name) => n.Call(name, tokens).view(b, t, -1, 4).transpose(1, 2);
+            Tensor Heads(string name) => n.Call(name, tokens).view(b, t, -1, 6).transpose(1, 2);
         },
-        ("embed", Linear(6, 12)), ("q", Linear(12, 16)), ("k", Linear(12, 16)), ("v", Linear(12, 16)), ("project", Linear(16, 10)), ("last", Linear(10, 5))), 2, 7, 6);
+        ("embed", Linear(6, 12)), ("q", Linear(12, 24)), ("k", Linear(12, 24)), ("v", Linear(12, 24)), ("project", Linear(24, 10)), ("last", Linear(10, 5))), 2, 7, 6);
 }
