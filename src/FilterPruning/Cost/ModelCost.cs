@@ -1,5 +1,6 @@
 using FilterPruning.Graph;
 using FilterPruning.Layers;
+using FilterPruning.Planning;
 
 namespace FilterPruning;
 
@@ -24,53 +25,32 @@ public static class ModelCost
         return new Cost(Parameters(graph, (_, tensor) => tensor.Tensor.numel()), macs);
     }
 
-    /// <summary>The cost after layers lost some of their channels; the model must still have the widths it was traced with.</summary>
-    /// <param name="graph">The graph of the model.</param>
-    /// <param name="removed">For each layer, by its index in the graph, the number of input and of output channels to go. A layer that joins several inputs is taken to lose the same share of each.</param>
-    internal static Cost Predict(DependencyGraph graph, Func<int, (int Inputs, int Outputs)> removed) =>
-        Predict(graph, i =>
-        {
-            var (inputs, outputs) = removed(i);
-            return (CountedChannels.Spread(inputs, graph.Layers[i].InputChannels), CountedChannels.Spread(outputs, graph.Layers[i].OutputChannels));
-        });
-
     /// <summary>The cost after layers lost certain channels; the model must still have the widths it was traced with.</summary>
     /// <param name="graph">The graph of the model.</param>
     /// <param name="plans">For each layer, by its index in the graph, the channels to go.</param>
-    internal static Cost Predict(DependencyGraph graph, IReadOnlyList<Planning.LayerPlan> plans) =>
-        Predict(graph, i => (CountedChannels.Of(plans[i].RemovedInputs), CountedChannels.Of(plans[i].RemovedOutputs)));
-
-    private static Cost Predict(DependencyGraph graph, Func<int, (CountedChannels Inputs, CountedChannels Outputs)> removed)
+    internal static Cost Predict(DependencyGraph graph, IReadOnlyList<LayerPlan> plans)
     {
         var index = new Dictionary<TracedLayer, int>();
         long macs = 0;
         for (var i = 0; i < graph.Layers.Count; i++)
         {
             var layer = graph.Layers[i];
-            var (inputs, outputs) = removed(i);
+            var plan = plans[i];
             index[layer] = i;
             var (sides, first) = (layer.Rule.InputSides(layer.Module).ToArray(), 0);
             for (var side = 0; side < sides.Length; side++)
             {
                 var width = sides[side];
-                sides[side] -= inputs.Between(first, first + width);
+                sides[side] -= Between(plan.RemovedInputs, first, first + width);
                 first += width;
             }
-            macs += Macs(layer, layer.Mapping, sides, layer.OutputChannels - outputs.Between(0, layer.OutputChannels));
+            macs += Macs(layer, layer.Mapping, sides, plan.KeptOutputs);
         }
 
-        return new Cost(Parameters(graph, (layer, tensor) => NarrowedSize(layer, tensor, removed(index[layer]))), macs);
+        return new Cost(Parameters(graph, (layer, tensor) => NarrowedSize(layer, tensor, plans[index[layer]])), macs);
     }
 
-    /// <summary>How many channels go from a range: from a list, or evenly spread.</summary>
-    private readonly record struct CountedChannels(IReadOnlyList<int>? Channels, int Count, int Width)
-    {
-        public static CountedChannels Of(IReadOnlyList<int> channels) => new(channels, channels.Count, 0);
-
-        public static CountedChannels Spread(int count, int width) => new(null, count, width);
-
-        public int Between(int from, int to) => Channels is { } list ? list.Count(channel => channel >= from && channel < to) : Width == 0 ? 0 : (int)((long)Count * (to - from) / Width);
-    }
+    private static int Between(IReadOnlyList<int> channels, int from, int to) => channels.Count(channel => channel >= from && channel < to);
 
     private static long Parameters(DependencyGraph graph, Func<TracedLayer, ChannelTensor, long> size)
     {
@@ -94,19 +74,16 @@ public static class ModelCost
         return total;
     }
 
-    /// <summary>The number of elements of a layer's tensor after the layer lost some of its channels, evenly spread where it joins several inputs.</summary>
-    internal static long NarrowedSize(TracedLayer layer, ChannelTensor tensor, (int Inputs, int Outputs) removed) =>
-        NarrowedSize(layer, tensor, (CountedChannels.Spread(removed.Inputs, layer.InputChannels), CountedChannels.Spread(removed.Outputs, layer.OutputChannels)));
-
-    private static long NarrowedSize(TracedLayer layer, ChannelTensor tensor, (CountedChannels Inputs, CountedChannels Outputs) removed)
+    /// <summary>The number of elements of a layer's tensor after the layer lost certain channels.</summary>
+    internal static long NarrowedSize(TracedLayer layer, ChannelTensor tensor, LayerPlan plan)
     {
         var size = tensor.Tensor.numel();
         foreach (var axis in tensor.Axes)
         {
-            var (channels, gone) = axis.Side == ChannelAxis.Input ? (layer.InputChannels, removed.Inputs) : (layer.OutputChannels, removed.Outputs);
+            var (channels, gone) = axis.Side == ChannelAxis.Input ? (layer.InputChannels, plan.RemovedInputs) : (layer.OutputChannels, plan.RemovedOutputs);
             var count = axis.Count ?? channels - axis.Offset;
             // An axis that holds one block of a grouped layer, or several copies of its channels, loses the same share of its length as the layer of its channels.
-            size = size * (count - gone.Between(axis.Offset, axis.Offset + count)) / count;
+            size = size * (count - Between(gone, axis.Offset, axis.Offset + count)) / count;
         }
 
         return size;

@@ -3,11 +3,11 @@ using FilterPruning.Layers;
 
 namespace FilterPruning.Planning;
 
-/// <summary>The exact cost of a model from which some groups of each role are gone.</summary>
+/// <summary>The exact cost of a model from which the weakest groups of each role are gone.</summary>
 internal sealed class CostMeter
 {
     private readonly DependencyGraph _graph;
-    private readonly (int Layer, bool Input, int Channels)[][] _sides;
+    private readonly List<(int Layer, bool Input, int[] Channels, int PerGroup)>[] _sides;
 
     public CostMeter(DependencyGraph graph, IReadOnlyList<PlanRole> roles)
     {
@@ -15,39 +15,54 @@ internal sealed class CostMeter
         var index = new Dictionary<string, int>(StringComparer.Ordinal);
         for (var i = 0; i < graph.Layers.Count; i++)
             index[graph.Layers[i].Name] = i;
-        _sides = [.. roles.Select(role => role.Sides.Select(side => (index[side.Layer], side.Axis == ChannelAxis.Input, side.Channels)).ToArray())];
+        _sides = [.. roles.Select(role => Sides(graph, role, index))];
     }
 
     /// <summary>What a measure says after the given numbers of groups are gone.</summary>
     public long Of(TargetMeasure measure, int[] counts)
     {
-        var removed = Removed(counts);
+        var plans = Plans(counts);
         return measure switch
         {
-            TargetMeasure.Parameters => ModelCost.Predict(_graph, layer => removed[layer]).Parameters,
-            TargetMeasure.Macs => ModelCost.Predict(_graph, layer => removed[layer]).Macs,
-            TargetMeasure.Bytes => StoredBytes.Predict(_graph, layer => removed[layer]),
+            TargetMeasure.Parameters => ModelCost.Predict(_graph, plans).Parameters,
+            TargetMeasure.Macs => ModelCost.Predict(_graph, plans).Macs,
+            TargetMeasure.Bytes => StoredBytes.Predict(_graph, plans),
             _ => throw new ArgumentOutOfRangeException(nameof(measure), measure, $"{measure} is not a cost; allowed are Parameters, Macs and Bytes."),
         };
     }
 
-    private (int Inputs, int Outputs)[] Removed(int[] counts)
+    /// <summary>For each side the channels of the role's groups, in the order in which these go.</summary>
+    private static List<(int Layer, bool Input, int[] Channels, int PerGroup)> Sides(DependencyGraph graph, PlanRole role, Dictionary<string, int> index)
     {
-        var removed = new (int Inputs, int Outputs)[_graph.Layers.Count];
+        var channels = role.Sides.ToDictionary(side => (side.Layer, side.Axis), _ => new List<int>());
+        foreach (var member in role.Order.SelectMany(group => graph.Groups[group].Members))
+            channels[(member.Layer, member.Axis)].Add(member.Channel);
+        var sides = new List<(int, bool, int[], int)>();
+        foreach (var side in role.Sides)
+        {
+            var layer = index[side.Layer];
+            int[] list = [.. channels[(side.Layer, side.Axis)]];
+            sides.Add((layer, side.Axis == ChannelAxis.Input, list, side.Channels));
+            // A channel-wise layer's channel is one unit and is booked once, as an output.
+            if (graph.Layers[layer].Mapping == ChannelMapping.ChannelWise)
+                sides.Add((layer, side.Axis != ChannelAxis.Input, list, side.Channels));
+        }
+
+        return sides;
+    }
+
+    private LayerPlan[] Plans(int[] counts)
+    {
+        var inputs = new List<int>?[_graph.Layers.Count];
+        var outputs = new List<int>?[_graph.Layers.Count];
         for (var role = 0; role < counts.Length; role++)
         {
             if (counts[role] == 0)
                 continue;
-            foreach (var (layer, input, channels) in _sides[role])
-            {
-                // A channel-wise layer's channel is one unit and is booked once, as an output.
-                if (input || _graph.Layers[layer].Mapping == ChannelMapping.ChannelWise)
-                    removed[layer].Inputs += counts[role] * channels;
-                if (!input)
-                    removed[layer].Outputs += counts[role] * channels;
-            }
+            foreach (var (layer, input, channels, perGroup) in _sides[role])
+                ((input ? inputs : outputs)[layer] ??= []).AddRange(channels.AsSpan(0, counts[role] * perGroup));
         }
 
-        return removed;
+        return [.. _graph.Layers.Select((layer, i) => new LayerPlan(layer.Name, layer.Kind, layer.InputChannels, inputs[i] ?? [], layer.OutputChannels, outputs[i] ?? []))];
     }
 }

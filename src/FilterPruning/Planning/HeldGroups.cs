@@ -16,7 +16,7 @@ internal sealed class HeldGroups
         var patterns = LayerPattern.MatchSides(options.Ignore, [.. graph.Layers.Select(layer => layer.Name)]);
         foreach (var layer in graph.Layers)
         {
-            var frozen = options.KeepFrozen && IsFrozen(layer.Module);
+            var frozen = options.KeepFrozen && IsFrozen(layer);
             foreach (var axis in new[] { ChannelAxis.Output, ChannelAxis.Input })
             {
                 // Where channels pass through, both sides are one.
@@ -47,16 +47,10 @@ internal sealed class HeldGroups
             : $"Tied to the inputs of '{by.Layer}', which is {_sides[by]}.";
     }
 
-    private static bool IsFrozen(nn.Module module)
+    // A layer may be a parameter that a larger module holds, so that the module's parameters are not what counts.
+    private static bool IsFrozen(TracedLayer layer)
     {
-        var any = false;
-        foreach (var parameter in module.parameters())
-        {
-            if (parameter.requires_grad)
-                return false;
-            any = true;
-        }
-
-        return any;
+        var parameters = layer.Rule.Tensors(layer.Module).Select(tensor => tensor.Tensor).OfType<TorchSharp.Modules.Parameter>().ToList();
+        return parameters.Count > 0 && parameters.TrueForAll(parameter => !parameter.requires_grad);
     }
 }

@@ -9,6 +9,8 @@ internal sealed class LayerWidths
     private readonly (int Side, int Count)[][] _sides;
     private readonly int[] _width;
     private readonly int[] _least;
+    private readonly int[] _left;
+    private readonly bool[] _joins;
 
     public LayerWidths(DependencyGraph graph, IReadOnlyList<PlanRole> roles, PruningOptions options, PlanHistory? history = null)
     {
@@ -27,6 +29,9 @@ internal sealed class LayerWidths
         }
 
         _sides = [.. roles.Select(role => role.Sides.Select(side => ((2 * index[side.Layer]) + (side.Axis == ChannelAxis.Input ? 1 : 0), side.Channels)).ToArray())];
+        _left = [.. roles.Select(role => role.Groups.Length)];
+        // Where a layer joins several inputs (bilinear), its whole input side says too little: each role that it reads leaves it a group.
+        _joins = [.. roles.Select(role => role.Sides.Any(side => side.Axis == ChannelAxis.Input && graph.Layers[index[side.Layer]] is var layer && layer.Rule.InputSides(layer.Module).Count > 1))];
     }
 
     private LayerWidths(LayerWidths other)
@@ -34,6 +39,8 @@ internal sealed class LayerWidths
         _sides = other._sides;
         _width = [.. other._width];
         _least = other._least;
+        _left = [.. other._left];
+        _joins = other._joins;
     }
 
     /// <summary>A copy that goes its own way.</summary>
@@ -42,7 +49,7 @@ internal sealed class LayerWidths
     /// <summary>How many more groups of a role every layer can spare.</summary>
     public int Spare(int role)
     {
-        var spare = int.MaxValue;
+        var spare = _joins[role] ? _left[role] - 1 : int.MaxValue;
         foreach (var (side, count) in _sides[role])
             spare = Math.Min(spare, (_width[side] - _least[side]) / count);
         return Math.Max(0, spare);
@@ -51,6 +58,7 @@ internal sealed class LayerWidths
     /// <summary>Takes the channels of some groups of a role away; a negative number gives them back.</summary>
     public void Remove(int role, int groups)
     {
+        _left[role] -= groups;
         foreach (var (side, count) in _sides[role])
             _width[side] -= groups * count;
     }

@@ -106,7 +106,10 @@ internal sealed class PlanRole
     private static string Build(TracedLayer layer)
     {
         var tensors = layer.Rule.Tensors(layer.Module).Select(tensor =>
-            $"{tensor.Name}[{string.Join(',', tensor.Tensor.shape.Select((length, axis) => axis == tensor.OutputAxis ? "o" : axis == tensor.InputAxis ? "i" : $"{length}"))}]");
+        {
+            var axes = tensor.Axes.ToLookup(axis => axis.Axis, axis => axis.Side == ChannelAxis.Input ? "i" : "o");
+            return $"{tensor.Name}[{string.Join(',', tensor.Tensor.shape.Select((length, axis) => axes.Contains(axis) ? string.Concat(axes[axis]) : $"{length}"))}]";
+        });
         return $"{layer.Kind} {layer.Mapping} {string.Join(' ', tensors)}";
     }
 

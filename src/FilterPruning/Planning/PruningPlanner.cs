@@ -28,18 +28,28 @@ public static class PruningPlanner
     internal static PruningPlan CreatePlan(DependencyGraph graph, PruningOptions options, PlanHistory? history)
     {
         options.Validate();
-        var held = new HeldGroups(graph, options);
         var ownRatios = LayerPattern.MatchRatios(options.LayerRatios, [.. graph.Layers.Select(layer => layer.Name)]);
-        GraphChecks.ThrowIfStale(graph);
+        var candidates = Candidates(graph, options, history);
+        var roles = PlanRole.Of(graph, options, candidates.Scores, candidates.Prunable, ownRatios, history);
+        var selection = new GroupSelection(graph, options, roles, candidates.Scores, history);
+        return Build(graph, options, candidates, Weakest(graph, roles, Select(graph, options, selection, history)));
+    }
 
+    /// <summary>Scores all groups and says which of them may go.</summary>
+    internal static PlanCandidates Candidates(DependencyGraph graph, PruningOptions options, PlanHistory? history)
+    {
+        var held = new HeldGroups(graph, options);
+        GraphChecks.ThrowIfStale(graph);
         var scores = FilterScorer.ScoreGroups(graph, options);
         var prunable = new bool[graph.Groups.Count];
         foreach (var group in graph.Groups)
             prunable[group.Index] = group.Pin is null && scores[group.Index] is not null && !held.Holds(group.Index) && history?.WasPinned(group.Index) != true;
+        return new PlanCandidates(scores, prunable, held);
+    }
 
-        var roles = PlanRole.Of(graph, options, scores, prunable, ownRatios, history);
-        var selection = new GroupSelection(graph, options, roles, scores, history);
-        var counts = Select(graph, options, selection, history);
+    /// <summary>The groups that go when each role loses so many, by index.</summary>
+    internal static bool[] Weakest(DependencyGraph graph, IReadOnlyList<PlanRole> roles, int[] counts)
+    {
         var removed = new bool[graph.Groups.Count];
         for (var role = 0; role < roles.Count; role++)
         {
@@ -47,14 +57,15 @@ public static class PruningPlanner
                 removed[group] = true;
         }
 
-        return Build(graph, options, scores, prunable, held, removed);
+        return removed;
     }
 
     /// <summary>The plan that removes nothing. Asks no criterion.</summary>
     internal static PruningPlan EmptyPlan(DependencyGraph graph, PruningOptions options)
     {
         var nothing = options with { Ratio = 0, Target = null, LayerRatios = [] };
-        return Build(graph, nothing, new double?[graph.Groups.Count], new bool[graph.Groups.Count], new HeldGroups(graph, nothing), new bool[graph.Groups.Count]);
+        var candidates = new PlanCandidates(new double?[graph.Groups.Count], new bool[graph.Groups.Count], new HeldGroups(graph, nothing));
+        return Build(graph, nothing, candidates, new bool[graph.Groups.Count]);
     }
 
     private static int[] Select(DependencyGraph graph, PruningOptions options, GroupSelection selection, PlanHistory? history)
@@ -71,16 +82,17 @@ public static class PruningPlanner
         return TargetSearch.Find(selection, target, target.Amount ?? (long)(whole * (decimal)target.Share!.Value), counts => meter.Of(target.Measure, counts));
     }
 
-    private static PruningPlan Build(DependencyGraph graph, PruningOptions options, double?[] scores, bool[] prunable, HeldGroups held, bool[] removed)
+    /// <summary>The plan that removes the given groups.</summary>
+    internal static PruningPlan Build(DependencyGraph graph, PruningOptions options, PlanCandidates candidates, bool[] removed)
     {
         var layers = new List<LayerPlan>();
         foreach (var layer in graph.Layers)
         {
             var inputs = RemovedChannels(layer.Mapping == Layers.ChannelMapping.ChannelWise ? layer.OutputGroups : layer.InputGroups, removed);
             var outputs = RemovedChannels(layer.OutputGroups, removed);
-            var skipped = outputs.Length > 0 || options.AsksForNothing ? null : Reason(graph, layer, scores, prunable, held);
+            var skipped = outputs.Length > 0 || options.AsksForNothing ? null : Reason(graph, layer, candidates);
             layers.Add(new LayerPlan(
-                layer.Name, layer.Kind, layer.InputChannels, inputs, layer.OutputChannels, outputs, Range(layer, scores, removed), skipped));
+                layer.Name, layer.Kind, layer.InputChannels, inputs, layer.OutputChannels, outputs, Range(layer, candidates.Scores, removed), skipped));
         }
 
         var predicted = ModelCost.Predict(graph, layers);
@@ -99,15 +111,21 @@ public static class PruningPlanner
         return new ScoreRange(groups.Min(g => scores[g]!.Value), groups.Max(g => scores[g]!.Value), gone.Count == 0 ? null : gone.Max(g => scores[g]!.Value));
     }
 
-    private static string Reason(DependencyGraph graph, TracedLayer layer, double?[] scores, bool[] prunable, HeldGroups held)
+    private static string Reason(DependencyGraph graph, TracedLayer layer, PlanCandidates candidates)
     {
-        if (held.Own(layer) is { } own)
+        if (candidates.Held.Own(layer) is { } own)
             return own;
-        if (layer.OutputGroups.Any(group => prunable[group]))
+        if (layer.OutputGroups.Any(group => candidates.Prunable[group]))
             return "The ratio or target, the minimum width, the maximum layer ratio or the channel multiple leaves all its channels.";
         var pins = layer.OutputGroups.Select(group => graph.Groups[group].Pin).OfType<Pin>().ToList();
         if (pins.Count > 0)
             return $"{pins[0].Reason}: {pins[0].Evidence}";
-        return held.Tie(layer) ?? "No filter makes its channels, so nothing says how important they are.";
+        return candidates.Held.Tie(layer) ?? "No filter makes its channels, so nothing says how important they are.";
     }
 }
+
+/// <summary>What a plan may choose from.</summary>
+/// <param name="Scores">The score of each group; null for groups without a filter.</param>
+/// <param name="Prunable">Which groups may go.</param>
+/// <param name="Held">What the options keep, and why.</param>
+internal sealed record PlanCandidates(double?[] Scores, bool[] Prunable, HeldGroups Held);

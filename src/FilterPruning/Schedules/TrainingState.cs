@@ -1,5 +1,6 @@
 using System.Reflection;
 using FilterPruning.Graph;
+using FilterPruning.Layers;
 using FilterPruning.Surgery;
 using FilterPruning.Tracing;
 using TorchSharp.Modules;
@@ -14,9 +15,11 @@ internal sealed class TrainingState : IDisposable
 {
     private readonly nn.Module _model;
     private readonly List<(Tensor Tensor, Tensor Value, Tensor? Gradient, bool RequiresGrad)> _tensors = [];
-    private readonly List<(object Owner, FieldInfo Field, object? Value)> _optimizers = [];
+    private readonly IReadOnlyList<optim.Optimizer> _optimizers;
+    private readonly List<ParameterState> _states = [];
+    private readonly List<(object Owner, FieldInfo Field, object? Value)> _settings = [];
     private readonly List<(nn.Module Module, bool Training)> _flags;
-    private readonly Snapshot _widths = new();
+    private readonly List<(nn.Module Module, LayerRule Rule, int Inputs, int Outputs)> _widths;
 
     public TrainingState(DependencyGraph graph, IReadOnlyList<optim.Optimizer> optimizers)
     {
@@ -24,30 +27,27 @@ internal sealed class TrainingState : IDisposable
         using var noGrad = no_grad();
         _model = graph.Model;
         _flags = [.. ModelState.Modules(_model).Select(module => (module, module.training))];
-        var seen = new HashSet<IntPtr>();
-        foreach (var tensor in Tensors(graph).Where(tensor => !tensor.IsInvalid && seen.Add(tensor.Handle)))
+        _widths = [.. graph.Layers.Select(layer => (layer.Module, layer.Rule, layer.Rule.InputChannels(layer.Module), layer.Rule.OutputChannels(layer.Module)))];
+        _optimizers = optimizers;
+        foreach (var (_, tensor) in Tensors())
             _tensors.Add((tensor, Copy(tensor), tensor.is_leaf && tensor.grad is { } gradient ? Copy(gradient) : null, tensor.requires_grad));
-        foreach (var layer in graph.Layers)
-            _widths.Remember(layer.Module, layer.Rule);
-        foreach (var optimizer in optimizers.OfType<OptimizerHelper>())
+        foreach (var optimizer in optimizers.OfType<OptimizerHelper>().Distinct())
         {
-            var state = optimizer.state_dict();
-            foreach (var owner in state.State.Cast<object>().Concat(state.Options))
-                RememberFields(owner);
+            foreach (var (_, state) in OptimizerInternals.States(optimizer))
+                _states.Add(new ParameterState(optimizer, state, null, ""));
+            foreach (var settings in optimizer.state_dict().Options)
+                RememberSettings(settings);
         }
     }
 
     /// <summary>Throws when a parameter or buffer is not the same object any more: its values could not be given back.</summary>
     public void ThrowIfReplaced()
     {
-        var known = _tensors.Where(entry => !entry.Tensor.IsInvalid).Select(entry => entry.Tensor.Handle).ToHashSet();
-        foreach (var (name, tensor) in _model.named_parameters().Select(entry => (entry.name, (Tensor)entry.parameter)).Concat(_model.named_buffers().Select(entry => (entry.name, entry.buffer))))
+        var known = new HashSet<Tensor>(_tensors.Select(entry => entry.Tensor), ReferenceEqualityComparer.Instance);
+        if (Tensors().FirstOrDefault(entry => !known.Contains(entry.Tensor)).Name is { } name)
         {
-            if (tensor is not null && !tensor.IsInvalid && !known.Contains(tensor.Handle))
-            {
-                throw new PruningException(
-                    $"The callback put another tensor in the place of '{name}', so that an earlier state cannot be given back. Change values in place, and move or convert the model before the run.");
-            }
+            throw new PruningException(
+                $"The callback put another tensor in the place of '{name}', so that an earlier state cannot be given back. Change values in place, and move or convert the model before the run.");
         }
     }
 
@@ -56,6 +56,13 @@ internal sealed class TrainingState : IDisposable
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
+        // Layers whose native side fixes their widths first; their parameters then have the shapes that the values need.
+        foreach (var (module, rule, inputs, outputs) in _widths.Where(entry => entry.Rule.IsExchanged))
+        {
+            if ((rule.InputChannels(module), rule.OutputChannels(module)) != (inputs, outputs))
+                NativeExchange.Make(module, rule, inputs, outputs, _optimizers).Dispose();
+        }
+
         foreach (var (tensor, value, gradient, requiresGrad) in _tensors.Where(entry => !entry.Tensor.IsInvalid))
         {
             if (tensor.is_leaf)
@@ -67,9 +74,11 @@ internal sealed class TrainingState : IDisposable
                 tensor.grad = gradient.clone();
         }
 
-        _widths.Restore();
-        foreach (var (owner, field, value) in _optimizers)
-            RestoreField(owner, field, value);
+        foreach (var (module, rule, inputs, outputs) in _widths)
+            rule.SetWidths(module, inputs, outputs);
+        _states.ForEach(state => state.Restore());
+        foreach (var (owner, field, value) in _settings)
+            field.SetValue(owner, value);
         // Parents first: train() goes down into the children.
         foreach (var (module, training) in _flags)
             module.train(training);
@@ -83,48 +92,26 @@ internal sealed class TrainingState : IDisposable
             gradient?.Dispose();
         }
 
-        foreach (var value in _optimizers.Select(entry => entry.Value).OfType<Tensor>())
-            value.Dispose();
+        _states.ForEach(state => state.Dispose());
         _tensors.Clear();
-        _optimizers.Clear();
-        _widths.Dispose();
+        _states.Clear();
     }
 
-    private static IEnumerable<Tensor> Tensors(DependencyGraph graph)
-        => graph.Model.parameters().Cast<Tensor>().Concat(graph.Model.named_buffers().Select(entry => entry.buffer).Where(buffer => buffer is not null))
-            .Concat(graph.Layers.SelectMany(layer => layer.Rule.Tensors(layer.Module)).Select(tensor => tensor.Tensor));
+    private IEnumerable<(string Name, Tensor Tensor)> Tensors()
+        => _model.named_parameters().Select(entry => (entry.name, (Tensor)entry.parameter)).Concat(_model.named_buffers().Select(entry => (entry.name, entry.buffer)))
+            .Where(entry => entry.Item2 is { IsInvalid: false }).DistinctBy(entry => entry.Item2.Handle);
 
-    private void RememberFields(object owner)
+    /// <summary>Learning rates and the like: every number and flag that an optimizer keeps for a group of parameters.</summary>
+    private void RememberSettings(object owner)
     {
         for (var type = owner.GetType(); type != typeof(object) && type is not null; type = type.BaseType)
         {
             foreach (var field in type.GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
             {
-                if (field.FieldType == typeof(Tensor))
-                    _optimizers.Add((owner, field, field.GetValue(owner) is Tensor { IsInvalid: false } tensor ? Copy(tensor) : null));
-                else if (field.FieldType.IsValueType && !field.IsInitOnly)
-                    _optimizers.Add((owner, field, field.GetValue(owner)));
+                if (field.FieldType.IsValueType && !field.IsInitOnly)
+                    _settings.Add((owner, field, field.GetValue(owner)));
             }
         }
-    }
-
-    private static void RestoreField(object owner, FieldInfo field, object? value)
-    {
-        if (field.FieldType != typeof(Tensor))
-        {
-            field.SetValue(owner, value);
-            return;
-        }
-
-        var current = field.GetValue(owner) is Tensor { IsInvalid: false } live ? live : null;
-        if (value is Tensor then && current is not null)
-        {
-            Assign(current, then);
-            return;
-        }
-
-        current?.Dispose();
-        field.SetValue(owner, (value as Tensor)?.clone().DetachFromDisposeScope());
     }
 
     private static void Assign(Tensor tensor, Tensor value)

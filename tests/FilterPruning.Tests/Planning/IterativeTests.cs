@@ -6,6 +6,7 @@ using FilterPruning.Schedules;
 using FilterPruning.Storage;
 using FilterPruning.Tests.Storage;
 using FilterPruning.Tests.Surgery;
+using FilterPruning.Tests.Tracing;
 
 namespace FilterPruning.Tests.Planning;
 
@@ -193,6 +194,37 @@ public class IterativeTests
     }
 
     [Fact]
+    public void Layers_of_native_code_come_back_too()
+    {
+        using var net = new TrainedNet(null, TrainedNet.Recurrent(), [6, 7, 5]);
+        net.Train();
+        var before = net.Digest();
+        var options = Options(net);
+        Assert.Throws<InvalidTimeZoneException>(() => IterativePruner.Run(net.Model, net.Example, options, step =>
+        {
+            net.Train();
+            if (step.Number == 2)
+                throw new InvalidTimeZoneException();
+        }));
+        Assert.Equal(before, net.Digest());
+
+        var digests = new List<string>();
+        var values = new Queue<double>([1, 1, 1, 0]);
+        var guard = new MetricGuard { Minimum = 0.5, Metric = () => Remember(digests, net, values) };
+        var result = IterativePruner.Run(net.Model, net.Example, options with { Guard = guard }, _ => net.Train());
+        Assert.Equal((IterativeEnd.Guarded, digests[2]), (result.End, net.Digest()));
+        Assert.True(result.Plan.RemovedGroups > 0);
+        net.Train();
+        Assert.Equal(result.After.Parameters, net.Model.parameters().Sum(parameter => parameter.numel()));
+    }
+
+    private static double Remember(List<string> digests, TrainedNet net, Queue<double> values)
+    {
+        digests.Add(net.Digest());
+        return values.Dequeue();
+    }
+
+    [Fact]
     public void The_callback_can_end_the_run_and_sees_each_step()
     {
         using var net = new TrainedNet();
@@ -212,7 +244,7 @@ public class IterativeTests
     public void A_replaced_parameter_is_refused()
     {
         using var net = new TrainedNet();
-        var conv = (TorchSharp.Modules.Conv2d)net.Model["wide"];
+        var conv = (TorchSharp.Modules.Conv2d)((Net)net.Model)["wide"];
         var error = Assert.Throws<PruningException>(() => IterativePruner.Run(net.Model, net.Example, Options(net), _ => conv.bias = new TorchSharp.Modules.Parameter(zeros(conv.bias!.shape))));
         Assert.Contains("'wide.bias'", error.Message, StringComparison.Ordinal);
     }

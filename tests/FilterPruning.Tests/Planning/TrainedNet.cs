@@ -10,22 +10,22 @@ internal sealed class TrainedNet : IDisposable
 {
     private readonly Tensor _labels;
 
-    public TrainedNet(Func<IEnumerable<Parameter>, optim.Optimizer>? optimizer = null)
+    public TrainedNet(Func<IEnumerable<Parameter>, optim.Optimizer>? optimizer = null, nn.Module<Tensor, Tensor>? model = null, long[]? shape = null)
     {
         using var generator = new Generator(5, CPU);
-        Model = Build();
+        Model = model ?? Build();
         using (no_grad())
         {
             foreach (var parameter in Model.parameters().Where(parameter => parameter.dim() > 1))
                 parameter.copy_(randn(parameter.shape, generator: generator) / Math.Sqrt(parameter.numel() / (double)parameter.shape[0]));
         }
 
-        Example = randn([6, 3, 8, 8], generator: generator);
+        Example = randn(shape ?? [6, 3, 8, 8], generator: generator);
         _labels = randint(0, 4, [6], generator: generator);
         Optimizer = (optimizer ?? (parameters => optim.Adam(parameters, lr: 0.01)))(Model.parameters());
     }
 
-    public Net Model { get; }
+    public nn.Module<Tensor, Tensor> Model { get; }
 
     public Tensor Example { get; }
 
@@ -40,6 +40,9 @@ internal sealed class TrainedNet : IDisposable
             return n.Call("classes", F.adaptive_avg_pool2d(a, 2).flatten(1));
         },
         ("stem", Nets.Conv(3, 16)), ("norm", nn.BatchNorm2d(16)), ("inner", Nets.Conv(16, 16)), ("wide", Nets.Conv(16, 24)), ("classes", nn.Linear(24 * 4, 4)));
+
+    /// <summary>Sequences of five values, two recurrent layers of native code, a classifier on the last position.</summary>
+    public static nn.Module<Tensor, Tensor> Recurrent() => new RecurrentNet();
 
     public void Train(int steps = 2)
     {
@@ -90,5 +93,23 @@ internal sealed class TrainedNet : IDisposable
         Optimizer.Dispose();
         Example.Dispose();
         _labels.Dispose();
+    }
+
+    private sealed class RecurrentNet : nn.Module<Tensor, Tensor>
+    {
+        private readonly LSTM first = nn.LSTM(5, 12, batchFirst: true);
+        private readonly GRU second = nn.GRU(12, 10, batchFirst: true);
+        private readonly Linear classes = nn.Linear(10, 4);
+
+        public RecurrentNet()
+            : base(nameof(RecurrentNet)) => RegisterComponents();
+
+        public override Tensor forward(Tensor input)
+        {
+            using var scope = NewDisposeScope();
+            var (a, _, _) = first.call(input);  // [N, T, 12]
+            var (b, _) = second.call(a);        // [N, T, 10]
+            return classes.call(b.select(1, -1)).MoveToOuterDisposeScope();
+        }
     }
 }

@@ -212,12 +212,10 @@ public class TraceTests
     }
 
     [Fact]
-    public void A_norm_without_a_rule_pins_what_it_normalizes()
+    public void A_layer_norm_goes_channel_by_channel()
     {
         using var net = Nets.LayerNormBetween();
-        var graph = Trace(net);
-        Assert.Empty(GroupText.Prunable(graph));
-        Assert.Contains(graph.Groups, group => group.Pin is { Reason: PinReason.ModelInput } pin && pin.Evidence.Contains("norm.weight", StringComparison.Ordinal));
+        Assert.Equal(["8 x first.out norm.out last.in"], GroupText.Prunable(Trace(net)));
     }
 
     [Fact]

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
 namespace FilterPruning.Zoo;
 
 /// <summary>Copies of everything a model holds (parameters, buffers, gradients, flags), to compare the model with later. The copies belong to the caller's scope.</summary>
@@ -63,6 +66,9 @@ internal sealed class ModelValues
             if (!except(name)) value.copy_(_state[name]);
         foreach (var (_, parameter) in Parameters(model)) parameter.grad = null;
     }
+
+    /// <summary>Where a tensor's values lie: one address for all who share them. (Some of TorchSharp's layers make a new handle whenever they are asked for their weight.)</summary>
+    public static unsafe nint Address(Tensor tensor) => (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
 
     public static bool SameBits(Tensor a, Tensor b)
     {

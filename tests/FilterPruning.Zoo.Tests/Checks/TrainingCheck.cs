@@ -30,7 +30,7 @@ internal static class TrainingCheck
     {
         using var scope = NewDisposeScope();
         var trained = ModelValues.Parameters(model).Where(pair => pair.Parameter.requires_grad).ToList();
-        using var optimizer = optim.SGD(trained.Select(pair => pair.Parameter).DistinctBy(parameter => parameter.Handle), LearningRate, momentum: 0.9);
+        using var optimizer = optim.SGD(trained.Select(pair => pair.Parameter).DistinctBy(ModelValues.Address), LearningRate, momentum: 0.9);
         var before = trained.Select(pair => pair.Parameter.detach().clone()).ToList();
         optimizer.zero_grad();
         Backward(zoo, model);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using FilterPruning.Graph;
 using FilterPruning.Planning;
 using FilterPruning.Storage;
@@ -14,6 +15,9 @@ public sealed class ZooCheck
 
     /// <summary>The largest proof error of a float32 model: the library's own default, see <see cref="SurgeryOptions.Tolerance"/>.</summary>
     public const double Tolerance = 1e-4;
+
+    // Set to anything to see on standard error how long each step takes.
+    private static readonly bool _tellsSteps = Environment.GetEnvironmentVariable("FILTERPRUNING_ZOO_STEPS") is { Length: > 0 };
 
     private readonly ZooModel _zoo;
     private readonly List<ZooFailureException> _failures = [];
@@ -45,9 +49,11 @@ public sealed class ZooCheck
     /// <summary>Runs one step; whatever it throws says where it was.</summary>
     internal static void Step(string where, Action body)
     {
+        var (watch, processor) = (Stopwatch.StartNew(), Environment.CpuUsage.TotalTime);
         try
         {
             body();
+            if (_tellsSteps) Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"STEP {where}: {watch.Elapsed.TotalSeconds:0.00} s, processor {(Environment.CpuUsage.TotalTime - processor).TotalSeconds:0.00} s"));
         }
         catch (Exception error)
         {
@@ -136,7 +142,7 @@ public sealed class ZooCheck
 
     // A frozen norm keeps its weight and bias in buffers; they are numbers of the model all the same.
     private static long CountParameters(nn.Module model) =>
-        model.parameters().DistinctBy(parameter => parameter.Handle).Sum(parameter => parameter.numel())
+        model.parameters().DistinctBy(ModelValues.Address).Sum(parameter => parameter.numel())
         + model.named_buffers().Where(pair => pair.name.Split('.')[^1] is "weight" or "bias").Sum(pair => pair.buffer.numel());
 
     private void CheckStorage(PruningPlan plan)

@@ -69,7 +69,7 @@ public static class MixZoo
             var weights = softmax(matmul(parts[0], parts[1].transpose(-2, -1)) * 0.5, -1);
             return n.Call("last", n.Call("project", matmul(weights, parts[2]).transpose(1, 2).flatten(2)));
         },
-        ("embed", Linear(6, 12)), ("qkv", Linear(12, 48)), ("project", Linear(16, 10)), ("last", Linear(10, 5))), 2, 7, 6);
+        ("embed", Linear(6, 12)), ("qkv", Linear(12, 72)), ("project", Linear(24, 10)), ("last", Linear(10, 5))), 2, 7, 6);
 
     /// <summary>Attention by hand, three projections; four heads, written down; the scale was computed once from the width.</summary>
     public static ZooModel AttentionOfThree { get; } = ZooModel.Of("attention-three-projections", () => new Net(
@@ -82,9 +82,9 @@ public static class MixZoo
 
             Tensor Heads(string name) => n.Call(name, tokens).view(b, t, 4, -1).transpose(1, 2);                                         // [b, heads, t, d]
         },
-        ("embed", Linear(6, 12)), ("q", Linear(12, 16)), ("k", Linear(12, 16)), ("v", Linear(12, 16)), ("project", Linear(16, 10)), ("last", Linear(10, 5))), 2, 7, 6);
+        ("embed", Linear(6, 12)), ("q", Linear(12, 24)), ("k", Linear(12, 24)), ("v", Linear(12, 24)), ("project", Linear(24, 10)), ("last", Linear(10, 5))), 2, 7, 6);
 
-    /// <summary>Attention by hand whose heads have four features each; how many heads there are follows from the width.</summary>
+    /// <summary>Attention by hand whose heads have six features each; how many heads there are follows from the width.</summary>
     public static ZooModel AttentionByWidth { get; } = ZooModel.Of("attention-heads-by-width", () => new Net(
         (n, x) =>
         {
@@ -93,7 +93,7 @@ public static class MixZoo
             var weights = softmax(matmul(Heads("q"), Heads("k").transpose(-2, -1)) * 0.5, -1);
             return n.Call("last", n.Call("project", matmul(weights, Heads("v")).transpose(1, 2).flatten(2)));
 
-            Tensor Heads(string name) => n.Call(name, tokens).view(b, t, -1, 4).transpose(1, 2);
+            Tensor Heads(string name) => n.Call(name, tokens).view(b, t, -1, 6).transpose(1, 2);
         },
-        ("embed", Linear(6, 12)), ("q", Linear(12, 16)), ("k", Linear(12, 16)), ("v", Linear(12, 16)), ("project", Linear(16, 10)), ("last", Linear(10, 5))), 2, 7, 6);
+        ("embed", Linear(6, 12)), ("q", Linear(12, 24)), ("k", Linear(12, 24)), ("v", Linear(12, 24)), ("project", Linear(24, 10)), ("last", Linear(10, 5))), 2, 7, 6);
 }

@@ -45,11 +45,9 @@ public sealed class TopologyTests
         { "unit-length", ["6 x stem.out first.in"] },
         { "argmax-on-the-side", ["8 x first.out scores.in"] },
         // Feature d of all four heads, of queries, keys and values at once: one reshape makes all twelve parts equally long.
-        { "attention-one-projection", ["10 x project.out last.in", "12 x embed.out qkv.in", "4 x qkv.out*12 project.in*4"] },
-        // Queries and keys meet in a product over their features; values go their own way.
-        { "attention-three-projections", ["10 x project.out last.in", "12 x embed.out q.in k.in v.in", "4 x q.out*4 k.out*4", "4 x v.out*4 project.in*4"] },
-        // Heads of four features: a whole head goes.
-        { "attention-heads-by-width", ["10 x project.out last.in", "12 x embed.out q.in k.in v.in", "4 x q.out*4 k.out*4 v.out*4 project.in*4"] },
+        { "attention-one-projection", ["10 x project.out last.in", "12 x embed.out qkv.in", "6 x qkv.out*12 project.in*4"] },
+        // Heads of six features: a whole head goes.
+        { "attention-heads-by-width", ["10 x project.out last.in", "12 x embed.out q.in k.in v.in", "4 x q.out*6 k.out*6 v.out*6 project.in*6"] },
         { "grouped-transpose", ["4 x grouped.out*2 last.in*2", "6 x first.out*2 grouped.in*2"] },
         { "called-twice", ["6 x shared.out last.in*2", "8 x left.out right.out shared.in"] },
         { "called-on-itself", ["8 x first.out again.in again.out last.in"] },
@@ -103,6 +101,17 @@ public sealed class TopologyTests
     {
         using var subject = Traced("depthwise-multiplier-2");
         AssertOneOf(subject, ["8 x first.out depthwise.in depthwise.out*2 last.in*2"], ["2 x depthwise.out*8 last.in*8"]);
+    }
+
+    // Queries and keys meet in a product over their features; values could go their own way.
+    [Fact]
+    public void Attention_with_a_fixed_number_of_heads_loses_a_feature_of_every_head()
+    {
+        using var subject = Traced("attention-three-projections");
+        AssertOneOf(subject,
+            ["10 x project.out last.in", "12 x embed.out q.in k.in v.in", "6 x q.out*4 k.out*4 v.out*4 project.in*4"],
+            ["10 x project.out last.in", "12 x embed.out q.in k.in v.in", "6 x q.out*4 k.out*4", "6 x v.out*4 project.in*4"]);
+        Assert.Equal([.. Enumerable.Range(0, 24).Select(channel => Enumerable.Range(0, 4).Select(head => (6 * head) + (channel % 6)).ToArray())], GroupText.Partners(subject.Graph, "q", ChannelAxis.Output, "k", ChannelAxis.Output));
     }
 
     // A tensor with two owners: both lose the same, or neither loses anything.

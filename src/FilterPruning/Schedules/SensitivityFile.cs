@@ -1,0 +1,224 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using FilterPruning.Graph;
+using FilterPruning.Planning;
+
+namespace FilterPruning.Schedules;
+
+/// <summary>The first line of a scan's file: what the points were measured on.</summary>
+/// <param name="Format">Always <see cref="Known"/>.</param>
+/// <param name="Model">SHA-256 over names, shapes and bytes of the model's tensors and over the roles.</param>
+/// <param name="Label">The caller's name for metric and data.</param>
+/// <param name="Settings">Which channels may go and in which order.</param>
+/// <param name="Ratios">The scanned ratios.</param>
+/// <param name="Points">The number of points of the whole scan.</param>
+/// <param name="Baseline">The metric of the whole model.</param>
+internal sealed record ScanHeader(string Format, string Model, string Label, PlanSettings Settings, IReadOnlyList<double> Ratios, int Points, double Baseline)
+{
+    public const string Known = "filter-pruning sensitivity 1";
+
+    /// <summary>The header of a scan that is about to begin; its baseline is yet to be measured.</summary>
+    public static ScanHeader Of(DependencyGraph graph, SensitivityOptions options, int points)
+    {
+        var pruning = options.Pruning with { Ratio = 0, Target = null, Scope = PruningScope.Local, LayerRatios = [] };
+        return new ScanHeader(Known, Fingerprint(graph), options.Label, PlanSettings.Of(pruning), options.Ratios, points, 0);
+    }
+
+    /// <summary>What differs between two headers, in words.</summary>
+    public IEnumerable<string> Differences(ScanHeader other)
+    {
+        if (Model != other.Model)
+            yield return "the model's structure or weights";
+        if (Label != other.Label)
+            yield return $"the label, '{Label}'";
+        if (JsonSerializer.Serialize(Settings, ScanJsonContext.Lines.PlanSettings) != JsonSerializer.Serialize(other.Settings, ScanJsonContext.Lines.PlanSettings))
+            yield return "the pruning options";
+        if (!Ratios.SequenceEqual(other.Ratios))
+            yield return "the ratios";
+        if (Points != other.Points)
+            yield return "the number of points";
+    }
+
+    private static string Fingerprint(DependencyGraph graph)
+    {
+        using var scope = NewDisposeScope();
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        void Text(FormattableString text) => hash.AppendData(Encoding.UTF8.GetBytes(text.ToString(CultureInfo.InvariantCulture) + "\n"));
+        foreach (var (name, tensor) in graph.Model.state_dict().OrderBy(entry => entry.Key, StringComparer.Ordinal))
+        {
+            Text($"{name} {tensor.dtype} [{string.Join(',', tensor.shape)}]");
+            if (tensor.numel() > 0)
+                hash.AppendData(tensor.detach().cpu().contiguous().bytes);
+        }
+
+        foreach (var role in graph.Roles)
+            Text($"{role.Count} {role.Description}");
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+}
+
+/// <summary>The file of a scan: a header, then a line for each point, each written through to the disk before the next is measured.</summary>
+internal sealed class SensitivityFile : IDisposable
+{
+    private readonly string _path;
+    private readonly FileStream _stream;
+    private readonly ScanHeader _header;
+    private readonly Dictionary<(string Role, double Ratio), SensitivityPoint> _points = [];
+    private bool _begun;
+
+    private SensitivityFile(string path, FileStream stream, ScanHeader header) => (_path, _stream, _header) = (path, stream, header);
+
+    /// <summary>The metric of the whole model when it is known.</summary>
+    public double? Baseline { get; private set; }
+
+    /// <summary>Opens or creates a file and reads the points it has.</summary>
+    /// <exception cref="PruningException">The file is of another scan, damaged, in use, or cannot be written.</exception>
+    public static SensitivityFile Open(string path, ScanHeader header, Func<SensitivityPoint, bool> belongs)
+    {
+        FileStream stream;
+        try
+        {
+            stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new PruningException($"The sensitivity file '{path}' cannot be opened: {error.Message} Give a path that can be written and that no other scan uses.", error);
+        }
+
+        var file = new SensitivityFile(path, stream, header);
+        try
+        {
+            file.Read(belongs);
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reads the file of a finished scan.</summary>
+    public static SensitivityResult Load(string path)
+    {
+        string[] lines;
+        try
+        {
+            lines = System.IO.File.ReadAllLines(path);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new PruningException($"The sensitivity file '{path}' cannot be read: {error.Message} Give the file of a scan.", error);
+        }
+
+        var header = Header(path, lines.Length > 0 ? lines[0] : "");
+        var points = lines.Skip(1).Select((line, i) => Parse(path, line, i + 2)).ToList();
+        return points.Count == header.Points
+            ? new SensitivityResult(header.Baseline, header.Ratios, points)
+            : throw new PruningException($"The sensitivity file '{path}' has {points.Count} of its {header.Points} points. Run the scan again with this file to finish it.");
+    }
+
+    /// <summary>A point that the file already has.</summary>
+    public SensitivityPoint? Find(string role, double ratio) => _points.TryGetValue((role, ratio), out var point) ? point : null;
+
+    /// <summary>Writes the header of a new file.</summary>
+    public void Begin(double baseline)
+    {
+        if (_begun)
+            return;
+        WriteLine(JsonSerializer.Serialize(_header with { Baseline = baseline }, ScanJsonContext.Lines.ScanHeader));
+        (_begun, Baseline) = (true, baseline);
+    }
+
+    /// <summary>Adds a point, unless the file has it.</summary>
+    public void Add(SensitivityPoint point)
+    {
+        if (_points.TryAdd((point.Role, point.Ratio), point))
+            WriteLine(JsonSerializer.Serialize(point, ScanJsonContext.Lines.SensitivityPoint));
+    }
+
+    public void Dispose() => _stream.Dispose();
+
+    private void Read(Func<SensitivityPoint, bool> belongs)
+    {
+        var bytes = new byte[_stream.Length];
+        _stream.ReadExactly(bytes);
+        // A line without an end was being written when the scan was stopped.
+        var whole = Array.LastIndexOf(bytes, (byte)'\n') + 1;
+        var lines = Encoding.UTF8.GetString(bytes, 0, whole).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        if (lines.Length > 0)
+        {
+            var header = Header(_path, lines[0]);
+            var differences = _header.Differences(header).ToList();
+            if (differences.Count > 0)
+                throw new PruningException($"The sensitivity file '{_path}' belongs to another scan; it differs in {string.Join(" and ", differences)}. Give another file, or delete this one to scan anew.");
+            (_begun, Baseline) = (true, header.Baseline);
+        }
+
+        for (var i = 1; i < lines.Length; i++)
+        {
+            var point = Parse(_path, lines[i], i + 1);
+            if (!belongs(point) || !_points.TryAdd((point.Role, point.Ratio), point))
+                throw Damaged(_path, i + 1, "the point is not one of this scan, or stands there twice");
+        }
+
+        _stream.SetLength(whole);
+        _stream.Position = whole;
+    }
+
+    private void WriteLine(string line)
+    {
+        _stream.Write(Encoding.UTF8.GetBytes(line + "\n"));
+        _stream.Flush(flushToDisk: true);
+    }
+
+    private static ScanHeader Header(string path, string line)
+    {
+        try
+        {
+            if (JsonSerializer.Deserialize(line, ScanJsonContext.Lines.ScanHeader) is { Format: ScanHeader.Known } header)
+                return header;
+        }
+        catch (JsonException)
+        {
+            // Said below.
+        }
+
+        throw Damaged(path, 1, $"it is no header of '{ScanHeader.Known}'");
+    }
+
+    private static SensitivityPoint Parse(string path, string line, int number)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(line, ScanJsonContext.Lines.SensitivityPoint);
+        }
+        catch (JsonException error)
+        {
+            throw Damaged(path, number, error.Message);
+        }
+    }
+
+    private static PruningException Damaged(string path, int line, string what)
+        => new($"Line {line} of the sensitivity file '{path}' cannot be used: {what}. Delete the line, or the file to scan anew.");
+}
+
+[JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Metadata)]
+[JsonSerializable(typeof(ScanHeader))]
+[JsonSerializable(typeof(SensitivityPoint))]
+internal sealed partial class ScanJsonContext : JsonSerializerContext
+{
+    public static ScanJsonContext Lines { get; } = new(new JsonSerializerOptions
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+        Converters = { new JsonStringEnumConverter<PruningScope>(null, false), new JsonStringEnumConverter<ScoreNormalization>(null, false), new JsonStringEnumConverter<GroupReduction>(null, false) },
+    });
+}
