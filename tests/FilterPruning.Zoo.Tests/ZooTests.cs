@@ -8,7 +8,7 @@ public sealed class ZooTests(ZooReport report)
     {
         try
         {
-            report.Add(ZooCheck.Run(ZooCatalogue.All[name], ZooConfiguration.Chosen));
+            report.Add(ZooCheck.Run(ZooCatalogue.All[name], ZooConfiguration.All));
         }
         catch (ZooFailureException failure)
         {

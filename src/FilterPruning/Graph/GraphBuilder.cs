@@ -125,11 +125,7 @@ internal sealed class GraphBuilder
 
     private void TieCounted()
     {
-        var counted = CountedReshapes.In(_evidence);
-        foreach (var (first, second) in counted.Ties) _ties.Union(first, second);
-        foreach (var call in counted.Unsafe)
-            for (var output = 0; output < call.Layer.Outputs; output++)
-                Pin(call.Layer.Out(output), PinReason.FixedByCode, call.Layer, $"the code after {call} picks its channels by number, in no pattern of equal blocks");
+        foreach (var (first, second) in CountedReshapes.In(_evidence).Ties) _ties.Union(first, second);
     }
 
     private void TieExact()

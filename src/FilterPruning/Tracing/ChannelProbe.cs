@@ -120,9 +120,12 @@ internal sealed class ChannelProbe
         if (OwnBlocks(reached) is { } blocks) return NonEmpty(blocks);
 
         var sources = reached.Select(live => live.Source).ToList();
-        var read = Read(sources, reached.Select(live => live.Plain).ToList(), Dense, new ChannelCode(Enumerable.Range(0, Channels).ToArray(), Channels, Deal));
+        var plain = reached.Select(live => live.Plain).ToList();
+        var read = Read(sources, plain, Dense, EachChannel());
         var results = new List<Reach>();
         var mixed = new List<MixedElements.Item>();
+        // Where some elements reach several channels, among many one may look by accident as if it reached one. Not twice under different codes.
+        if (reached.Where((live, i) => Live(live.Plain).logical_and(read[i].Single.logical_not()).any().item<bool>()).Any()) read = Confirmed(read, Read(sources, plain, Dense, EachChannel()));
         for (var i = 0; i < reached.Count; i++)
         {
             var live = Live(reached[i].Plain);
@@ -182,6 +185,13 @@ internal sealed class ChannelProbe
         }
         return null;
     }
+
+    /// <summary>A code that tells every channel, dealt afresh.</summary>
+    public ChannelCode EachChannel() => new(Enumerable.Range(0, Channels).ToArray(), Channels, Deal);
+
+    /// <summary>What two readings say alike.</summary>
+    public static List<(Tensor Label, Tensor Single)> Confirmed(IEnumerable<(Tensor Label, Tensor Single)> first, IEnumerable<(Tensor Label, Tensor Single)> second) =>
+        first.Zip(second, (one, other) => (one.Label, one.Single.logical_and(other.Single).logical_and(one.Label.eq(other.Label)))).ToList();
 
     private static List<Reach> NonEmpty(IEnumerable<Reach> results) => results.Where(reach => reach.Exact.Count > 0 || reach.Mixed.Count > 0).ToList();
 }

@@ -8,8 +8,9 @@ namespace FilterPruning.Zoo;
 /// pinned, what was free stays free.
 /// </summary>
 /// <remarks>
-/// Three things may differ, and rightly:
+/// Four things may differ, and rightly:
 /// <list type="bullet">
+/// <item>Among channels that stay in both graphs, ties say nothing, for nothing of them can go. Whether what cannot be told apart is pinned one by one or as one group depends on the width.</item>
 /// <item>A group that has come to hold a whole side of a layer cannot be removed any more. It is pinned now, if only for that, and since nothing could be
 /// removed from it in any case, it may also fall into several groups that are all pinned: two halves of one channel each are dealt out in the order they have,
 /// and a single attention head is tied to nothing.</item>
@@ -27,6 +28,9 @@ internal sealed class RegroupCheck
 
     // The channels whose groups touched a layer that maps otherwise now.
     private HashSet<ChannelMember> _joined = [];
+
+    // The channels that were pinned.
+    private HashSet<ChannelMember> _stayed = [];
 
     private RegroupCheck(DependencyGraph before, DependencyGraph after)
     {
@@ -63,6 +67,7 @@ internal sealed class RegroupCheck
         var groupOf = _after.Groups.SelectMany(group => group.Members.Select(member => (member, group))).ToDictionary(pair => pair.member, pair => pair.group);
         var seen = 0;
         var left = _before.Groups.Where(group => !removed.Contains(group.Index)).ToList();
+        _stayed = left.Where(group => group.Pin is not null).SelectMany(group => group.Members).Select(member => member with { Channel = renumber[member] }).ToHashSet();
         _joined = left.Where(group => group.Members.Any(member => _changedLayers.Contains(member.Layer))).SelectMany(group => group.Members)
             .Select(member => member with { Channel = renumber[member] }).ToHashSet();
         foreach (var group in left)
@@ -87,11 +92,12 @@ internal sealed class RegroupCheck
     {
         if (expected.Count == 0) return;
         var first = expected.First();
+        var pinned = parts.Where(part => part.Pin is not null).ToList();
+        if (old.Pin is not null && pinned.Count == parts.Count && parts.SelectMany(part => part.Members).Where(Counts).All(_stayed.Contains)) return;
         var changed = _joined.Contains(first);
         foreach (var stranger in parts.SelectMany(part => part.Members).Where(Counts).Where(member => !expected.Contains(member) && !(changed && _joined.Contains(member))))
             throw new ZooFailureException($"{Text(stranger)} is tied to {Text(first)} now and was not before");
         var whole = expected.GroupBy(member => (member.Layer, member.Axis)).Any(side => side.Count() == _width[side.Key]);
-        var pinned = parts.Where(part => part.Pin is not null).ToList();
         if (changed && (whole || old.Pin is not null || pinned.TrueForAll(part => part.Pin!.Reason == PinReason.WholeLayer))) return;
         if (whole && pinned.Count == parts.Count) return;
         if (parts.Count > 1)

@@ -25,12 +25,15 @@ internal static class TrainingCheck
         }
     }
 
+    /// <summary>SGD with momentum over everything that is trained.</summary>
+    public static optim.Optimizer Optimizer(nn.Module model) =>
+        optim.SGD(Trained(model).Select(pair => pair.Parameter).DistinctBy(ModelValues.Address), LearningRate, momentum: 0.9);
+
     /// <summary>Takes one step; the weights change.</summary>
-    public static void Step(ZooModel zoo, nn.Module model)
+    public static void Step(ZooModel zoo, nn.Module model, optim.Optimizer optimizer)
     {
         using var scope = NewDisposeScope();
-        var trained = ModelValues.Parameters(model).Where(pair => pair.Parameter.requires_grad).ToList();
-        using var optimizer = optim.SGD(trained.Select(pair => pair.Parameter).DistinctBy(ModelValues.Address), LearningRate, momentum: 0.9);
+        var trained = Trained(model);
         var before = trained.Select(pair => pair.Parameter.detach().clone()).ToList();
         optimizer.zero_grad();
         Backward(zoo, model);
@@ -39,6 +42,8 @@ internal static class TrainingCheck
         foreach (var (name, parameter) in trained)
             ZooFailureException.Unless(parameter.isfinite().all().item<bool>(), $"'{name}' is not finite after the step");
     }
+
+    private static List<(string Name, TorchSharp.Modules.Parameter Parameter)> Trained(nn.Module model) => [.. ModelValues.Parameters(model).Where(pair => pair.Parameter.requires_grad)];
 
     private static Tensor MeanSquare(object? returned)
     {

@@ -12,14 +12,11 @@ public sealed record ZooConfiguration(PruningScope Scope, double Ratio)
     public static IReadOnlyList<ZooConfiguration> All { get; } =
         [.. from scope in new[] { PruningScope.Local, PruningScope.Global } from ratio in new[] { 0.25, 0.5, 0.75 } select new ZooConfiguration(scope, ratio)];
 
-    /// <summary>Whether all configurations run: always so far; here is where slow models would get fewer.</summary>
-    public static bool RunsAll => true;
-
-    /// <summary>The configurations to run.</summary>
-    public static IReadOnlyList<ZooConfiguration> Chosen => All;
-
     /// <summary>The configuration that tables show.</summary>
     public bool IsShown => this is { Scope: PruningScope.Local, Ratio: 0.5 };
+
+    /// <summary>Whether the optimizer that trains after the cut has trained before it already, so that its momenta must shrink with the weights.</summary>
+    public bool TrainsBefore => this == All[^1];
 
     /// <summary>The planner's options. Scores of different layers are made comparable where they are ranked together.</summary>
     public PruningOptions Options => new()

@@ -32,7 +32,7 @@ public static class MixZoo
             var y = F.relu(n.Call("first", F.relu(n.Call("stem", x))));
             return n.Call("last", cat([y, y.amax([1], true)], 1));
         },
-        ("stem", Conv(3, 6)), ("first", Conv(6, 8)), ("last", Conv(9, 5))), 2, 3, 8, 8) with { Stays = [("first", "")] };
+        ("stem", Conv(3, 6)), ("first", Conv(6, 8)), ("last", Conv(9, 5))), 2, 3, 8, 8);
 
     /// <summary>CBAM's spatial gate: mean and maximum over the channels decide on each place.</summary>
     public static ZooModel SpatialGate { get; } = ZooModel.Of("spatial-gate", () => new Net(
@@ -46,7 +46,7 @@ public static class MixZoo
     /// <summary>Each place divided by its length over the channels.</summary>
     public static ZooModel UnitLength { get; } = ZooModel.Of("unit-length", () => new Net(
         (n, x) => n.Call("last", F.normalize(n.Call("first", F.relu(n.Call("stem", x))), 2, 1)),
-        ("stem", Conv(3, 6)), ("first", Conv(6, 8)), ("last", Conv(8, 5))), 2, 3, 8, 8) with { Stays = [("first", "")] };
+        ("stem", Conv(3, 6)), ("first", Conv(6, 8)), ("last", Conv(8, 5))), 2, 3, 8, 8);
 
     /// <summary>The best class of each place decides on a factor, and the scores feed the next layer as well.</summary>
     public static ZooModel ArgmaxOnTheSide { get; } = ZooModel.Of("argmax-on-the-side", () => new Net(
