@@ -75,11 +75,14 @@ internal sealed class Mixture
         return units;
     }
 
-    // Disjoint sets of equal size: the heads of an attention layer. One set that holds everything counts as one block.
+    // Sets of inputs that overlap belong together; together they are blocks of equal width: the heads of an attention layer. One block that holds everything counts too.
     private List<int[]>? EqualBlocks()
     {
-        var sets = _entries.Select(entry => entry.Inputs).DistinctBy(set => string.Join(',', set)).OrderBy(set => set.Min).Select(set => set.ToArray()).ToList();
-        return sets.TrueForAll(set => set.Length == sets[0].Length) && sets.Sum(set => set.Length) == sets.SelectMany(set => set).Distinct().Count() ? sets : null;
+        var union = new UnionFind(_entries.Max(entry => entry.Inputs.Max) + 1);
+        foreach (var (_, _, inputs) in _entries)
+            foreach (var input in inputs) union.Union(inputs.Min, input);
+        var blocks = _entries.SelectMany(entry => entry.Inputs).Distinct().GroupBy(union.Find).Select(block => block.Order().ToArray()).OrderBy(block => block[0]).ToList();
+        return blocks.TrueForAll(block => block.Length == blocks[0].Length) ? blocks : null;
     }
 
     /// <summary>Equal places of all blocks: of the reader's inputs, and of whatever reaches them, mixed (queries, keys) or alone (values), taken in order, as often as a block is wide.</summary>

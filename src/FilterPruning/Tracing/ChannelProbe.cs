@@ -120,14 +120,22 @@ internal sealed class ChannelProbe
         if (OwnBlocks(reached) is { } blocks) return NonEmpty(blocks);
 
         var sources = reached.Select(live => live.Source).ToList();
-        var read = Read(sources, reached.Select(live => live.Plain).ToList(), Dense, new ChannelCode(Enumerable.Range(0, Channels).ToArray(), Channels, Deal));
+        var plain = reached.Select(live => live.Plain).ToList();
+        var read = Read(sources, plain, Dense, EachChannel());
         var results = new List<Reach>();
         var mixed = new List<MixedElements.Item>();
+        // Where some elements reach several channels, among many one may look by accident as if it reached one. Not twice under different codes.
+        if (reached.Where((live, i) => Live(live.Plain).logical_and(read[i].Single.logical_not()).any().item<bool>()).Any()) read = Confirmed(read, Read(sources, plain, Dense, EachChannel()));
         for (var i = 0; i < reached.Count; i++)
         {
             var live = Live(reached[i].Plain);
             var unresolved = live.logical_and(read[i].Single.logical_not());
             var isMixed = unresolved.any().item<bool>();
+            if (sources[i].Axis is null && isMixed)
+            {
+                (read[i], unresolved) = ReadBits(sources[i], read[i], unresolved);
+                isMixed = unresolved.any().item<bool>();
+            }
             if (sources[i].Axis is null && !isMixed && FoundAxis(sources[i], read[i].Label, live) is { } found)
             {
                 results.Add(found);
@@ -162,8 +170,27 @@ internal sealed class ChannelProbe
         return results;
     }
 
+    /// <summary>
+    /// Settles elements whose gradients are sums that nearly cancel (a layer scale adds up over all places), so that rounding hides their code. A cotangent that is zero for all channels but some
+    /// still gives exact zeros: for each bit of the channel's number, it is seen with the channels that have it set or with those that have not.
+    /// </summary>
+    private ((Tensor Label, Tensor Single) Read, Tensor Unresolved) ReadBits(ProbeSource source, (Tensor Label, Tensor Single) read, Tensor unresolved)
+    {
+        var settled = unresolved;
+        var label = zeros_like(read.Label);
+        for (var bit = 0; Channels - 1 >> bit > 0; bit++)
+        {
+            var one = Seen(1, bit);
+            settled = settled.logical_and(one.logical_xor(Seen(0, bit)));
+            label += one.to(int64) * (1L << bit);
+        }
+        return ((where(settled, label, read.Label), read.Single.logical_or(settled)), unresolved.logical_and(settled.logical_not()));
+
+        Tensor Seen(int value, int bit) => Pull([source], Dense, Enumerable.Range(0, Channels).Select(channel => (channel >> bit & 1) == value ? 1f : 0f).ToArray())[0].ne(0);
+    }
+
     /// <summary>Looks for the axis of a leaf along which each position reaches one channel, whatever the other axes say, and no two positions the same.</summary>
-    private Reach? FoundAxis(ProbeSource source, Tensor label, Tensor live)
+    private static Reach? FoundAxis(ProbeSource source, Tensor label, Tensor live)
     {
         var shape = source.Leaf.shape;
         for (var axis = 0; axis < shape.Length; axis++)
@@ -182,6 +209,13 @@ internal sealed class ChannelProbe
         }
         return null;
     }
+
+    /// <summary>A code that tells every channel, dealt afresh.</summary>
+    public ChannelCode EachChannel() => new(Enumerable.Range(0, Channels).ToArray(), Channels, Deal);
+
+    /// <summary>What two readings say alike.</summary>
+    public static List<(Tensor Label, Tensor Single)> Confirmed(IEnumerable<(Tensor Label, Tensor Single)> first, IEnumerable<(Tensor Label, Tensor Single)> second) =>
+        first.Zip(second, (one, other) => (one.Label, one.Single.logical_and(other.Single).logical_and(one.Label.eq(other.Label)))).ToList();
 
     private static List<Reach> NonEmpty(IEnumerable<Reach> results) => results.Where(reach => reach.Exact.Count > 0 || reach.Mixed.Count > 0).ToList();
 }

@@ -8,7 +8,7 @@ namespace FilterPruning.Tracing;
 /// any number of channels. A run that begins or ends inside a source, or steps through the reader by more than one, means that a number of channels entered the code:
 /// <c>chunk(2)</c> needs halves, <c>view(N, G, C/G, …)</c> followed by a transposition deals channels out to every G-th place.</para>
 /// <para>Runs that begin and end on a common grid of at most <see cref="MostBlocks"/> blocks tie equal places of the blocks; strided runs tie the places that are
-/// dealt next to each other. Both keep the code right if it computes its numbers from shapes; if it does not, rehearsal shows it. Anything else is pinned.</para>
+/// dealt next to each other. Both keep the code right if it computes its numbers from shapes. Whether it does, and whatever fits neither pattern, is for the rehearsal to find out.</para>
 /// </remarks>
 internal sealed class CountedReshapes
 {
@@ -25,9 +25,6 @@ internal sealed class CountedReshapes
 
     /// <summary>Pairs of units that must go together.</summary>
     public List<(int First, int Second)> Ties { get; } = [];
-
-    /// <summary>Calls whose output channels are picked by number in a way that no ties make safe.</summary>
-    public List<CallEvidence> Unsafe { get; } = [];
 
     public static CountedReshapes In(Evidence evidence) => new(evidence);
 
@@ -107,11 +104,8 @@ internal sealed class CountedReshapes
         var width = call.Layer.Outputs;
         var block = borders.Aggregate(width, GreatestCommonDivisor);
         if (block == width) return;
-        if (width / block > MostBlocks)
-        {
-            Unsafe.Add(call);
-            return;
-        }
+        // What is no pattern of few blocks (a mirror, an order that is written down) is for the rehearsal to judge.
+        if (width / block > MostBlocks) return;
         for (var output = block; output < width; output++) Ties.Add((call.Layer.Out(output), call.Layer.Out(output % block)));
     }
 

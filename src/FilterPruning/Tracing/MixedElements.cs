@@ -58,7 +58,7 @@ internal sealed class MixedElements(ChannelProbe probe, IReadOnlyList<MixedEleme
         using var scope = NewDisposeScope();
         var cotangent = probe.Sparse(share);
         var plain = probe.Pull(_sources.Select(s => s.Leaf).ToArray(), cotangent).Select((gradient, i) => _sources[i].Rows(gradient!)).ToList();
-        var read = probe.Read(_sources, plain, cotangent, new ChannelCode(Enumerable.Range(0, probe.Channels).ToArray(), probe.Channels, probe.Deal));
+        var read = ChannelProbe.Confirmed(probe.Read(_sources, plain, cotangent, probe.EachChannel()), probe.Read(_sources, plain, cotangent, probe.EachChannel()));
         for (var i = 0; i < items.Count; i++)
         {
             // Only elements in question: others of the unit may be exact elsewhere.

@@ -12,12 +12,14 @@ public static class RcnnZoo
     public static ZooModel FasterRcnn { get; } = new("faster_rcnn", () => new Detector(0), model => ((Detector)model).call(DetectorMath.Images(1, 96)))
     {
         Loss = model => ((Detector)model).Loss(DetectorMath.Images(2, 96)),
+        CountsVary = true,
     };
 
     /// <summary>The same with five keypoints for each box: three convolutions, a transposed one, heat maps enlarged twofold.</summary>
     public static ZooModel KeypointRcnn { get; } = new("keypoint_rcnn", () => new Detector(5), model => ((Detector)model).call(DetectorMath.Images(1, 96)))
     {
         Loss = model => ((Detector)model).Loss(DetectorMath.Images(2, 96)),
+        CountsVary = true,
     };
 
     private sealed record Found(Tensor Boxes, Tensor Labels, Tensor Scores, Tensor? Keypoints, Tensor? KeypointScores);

@@ -11,6 +11,7 @@ public static class RetinaNetZoo
     public static ZooModel RetinaNet { get; } = new("retinanet_gn", () => new Detector(), model => ((Detector)model).call(DetectorMath.Images(1, 128)))
     {
         Loss = model => ((Detector)model).Loss(DetectorMath.Images(2, 128)),
+        CountsVary = true,
     };
 
     private sealed class Head : Module<Tensor, Tensor>

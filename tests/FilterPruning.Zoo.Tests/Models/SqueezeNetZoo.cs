@@ -54,7 +54,12 @@ public static class SqueezeNetZoo
             : base("SqueezeNet")
         {
             RegisterComponents();
-            VisionParts.KaimingFanOut(this);
+            // Without norms, the variance has to fit the fan-in.
+            foreach (var convolution in modules().OfType<Conv2d>())
+            {
+                nn.init.kaiming_uniform_(convolution.weight!);
+                nn.init.zeros_(convolution.bias!);
+            }
         }
 
         public override Tensor forward(Tensor input) => classifier.call(features.call(input)).flatten(1);

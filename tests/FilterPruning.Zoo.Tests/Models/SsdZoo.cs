@@ -12,7 +12,7 @@ public static class SsdZoo
     public static ZooModel Ssd300 { get; } = new("ssd300", () => new Detector(), model => ((Detector)model).call(DetectorMath.Images(1, 300)))
     {
         Loss = model => ((Detector)model).Loss(DetectorMath.Images(1, 300)),
-        Stays = [("conv4_3", "mixes")],
+        CountsVary = true,
     };
 
     /// <summary>Divides each position by its length over the channels, and scales each channel.</summary>

@@ -46,6 +46,9 @@ public static class BlockZoo
     /// <summary>The same with 12 channels and three units: the second half of a half of six is one and a half, so what passes by must stay.</summary>
     public static ZooModel ShuffleUnitsOdd { get; } = Of("shuffle-units-odd", () => new ShuffleUnitsBlock(12, 3)) with { Stays = [("stem", "number")] };
 
+    /// <summary>ConvNeXt's layer scale over many channels and few places: among so many, some channel's gradient is a sum that all but cancels.</summary>
+    public static ZooModel LayerScale { get; } = Of("layer-scale", () => new LayerScaleBlock(640));
+
     private static ZooModel Of(string name, Func<Module<Tensor, Tensor>> create) => ZooModel.Of(name, create, 2, 3, 12, 12);
 
     private static Conv2d Conv(long input, long output, long kernel = 3, long stride = 1, long groups = 1) => Conv2d(input, output, kernel, stride: stride, padding: kernel / 2, groups: groups);
@@ -396,6 +399,32 @@ public static class BlockZoo
                 var (n, c, h, w) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3]);
                 return x.view(n, 2, c / 2, h, w).transpose(1, 2).reshape(n, c, h, w);
             }
+        }
+    }
+
+    private sealed class LayerScaleBlock : Module<Tensor, Tensor>
+    {
+        private readonly Conv2d first;
+        private readonly Conv2d inner;
+        private readonly Parameter layer_scale;
+        private readonly Linear fc;
+
+        public LayerScaleBlock(long width)
+            : base(nameof(LayerScaleBlock))
+        {
+            first = Conv(3, width, stride: 4);
+            inner = Conv(width, width, 1);
+            layer_scale = new Parameter(full([width, 1, 1], 0.1));
+            fc = Linear(width, 5);
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input)
+        {
+            using var scope = NewDisposeScope();
+            var x = F.gelu(first.call(input));
+            x = x + (layer_scale * inner.call(x));
+            return fc.call(x.mean([2, 3])).MoveToOuterDisposeScope();
         }
     }
 }
