@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using FilterPruning.Graph;
 using FilterPruning.Planning;
 using FilterPruning.Surgery;
+using FilterPruning.Tracing;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Stopwatch = System.Diagnostics.Stopwatch;
@@ -48,7 +49,8 @@ public static class Pruner
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(example);
-        return Prune(trace => DependencyGraph.Trace(model, example, trace), options, context);
+        ArgumentNullException.ThrowIfNull(context);
+        return Prune(trace => Tracer.Trace(model, input => context.Forward(() => model.call(input!)), example, trace), options, context);
     }
 
     /// <summary>Prunes any model by a function that runs it, in place, with progress, cancellation and rules for layers of your own.</summary>
@@ -66,15 +68,16 @@ public static class Pruner
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(forward);
-        return Prune(trace => DependencyGraph.Trace(model, forward, trace), options, context);
+        ArgumentNullException.ThrowIfNull(context);
+        return Prune(trace => Tracer.Trace(model, _ => context.Forward(() => forward(model)), null, trace), options, context);
     }
 
     private static PruningReport Prune(Func<TraceOptions, DependencyGraph> trace, PruningOptions options, PruningContext context)
     {
         ArgumentNullException.ThrowIfNull(options);
-        ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(context.Trace, nameof(context));
         options.Validate();
+        context.Trace.Validate();
         var at = PruningStage.Trace;
         var surgery = new SurgeryOptions { VerifyTrace = options.VerifyTrace, Optimizers = options.Optimizers, OnStep = Step };
         surgery.Validate();
@@ -87,6 +90,12 @@ public static class Pruner
         {
             PruningLog.Cancelled(logger, at);
             throw;
+        }
+        catch (Exception error) when (context.CancellationToken.IsCancellationRequested)
+        {
+            // A forward that was stopped looks to the trace like one that failed.
+            PruningLog.Cancelled(logger, at);
+            throw new OperationCanceledException("Pruning was cancelled; the model is as it was.", error, context.CancellationToken);
         }
         catch (Exception error)
         {

@@ -17,13 +17,20 @@ public sealed record PruningContext
     public IProgress<PruningProgress>? Progress { get; init; }
 
     /// <summary>
-    /// Looked at before each step and after each forward of the trace. A cancelled call throws <see cref="OperationCanceledException"/> and leaves the model and the
+    /// Looked at before each step and before each forward. A cancelled call throws <see cref="OperationCanceledException"/> and leaves the model and the
     /// optimizers as they were; once <see cref="PruningStage.Report"/> is reached, the call completes. Default: never cancelled.
     /// </summary>
     public CancellationToken CancellationToken { get; init; }
 
     /// <summary>How the model is traced: rules for layer types of your own, the seed. Default: the defaults of <see cref="TraceOptions"/>.</summary>
     public TraceOptions Trace { get; init; } = new();
+
+    /// <summary>Runs a forward, unless the call was cancelled.</summary>
+    internal object? Forward(Func<object?> run)
+    {
+        CancellationToken.ThrowIfCancellationRequested();
+        return run();
+    }
 
     /// <summary>Reports a step, unless the call was cancelled.</summary>
     internal void Step(PruningStage stage, int done, int total)

@@ -7,9 +7,10 @@ namespace FilterPruning.Layers;
 /// description; none of them knows a layer type by name.
 /// </summary>
 /// <remarks>
+/// <para>For a first rule begin with <see cref="LayerRule{TModule}"/>, where one member is enough. This class is for layers that it does not fit.</para>
 /// <para>A rule for a layer that takes one tensor and returns one overrides the abstract members and, where they differ from a convolution's, <see cref="Mapping"/>, <see cref="Filters"/> and
 /// <see cref="MacsPerPair"/>. Everything below the line "for unusual layers" has a default that fits such a layer.</para>
-/// <para>Rules hold no state and may be shared between threads.</para>
+/// <para>Rules hold no state and may be shared between threads. Members are asked about the module as it is at that moment: before the cut, while it is masked, and after.</para>
 /// </remarks>
 public abstract class LayerRule
 {

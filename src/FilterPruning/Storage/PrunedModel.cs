@@ -50,7 +50,7 @@ public static class PrunedModel
     /// <summary>Narrows a fresh model to the widths of a saved one and fills it. No forward is run.</summary>
     /// <param name="freshModel">
     /// A model of the original architecture, with the widths before the cut or any others that are no narrower than the saved ones. Its parameters
-    /// stay the same objects on the same device; gradients are cleared.
+    /// stay the same objects on the same device; gradients are cleared. Make optimizers after the load.
     /// </param>
     /// <param name="path">A file that <see cref="Save"/> wrote.</param>
     /// <param name="rules">Rules for layer types of your own; null when there are none.</param>

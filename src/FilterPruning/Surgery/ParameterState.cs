@@ -51,7 +51,7 @@ internal sealed class ParameterState : IDisposable
             Snapshot.Exchange(tensor, (_cut! with { Tensor = tensor }).Narrowed());
     }
 
-    /// <summary>Gives every field what it held, bit by bit. A state that was disposed stays so.</summary>
+    /// <summary>Gives every field what it held, bit by bit. A state that was disposed stays so. May be called again, unless the parameter was cut.</summary>
     public void Restore()
     {
         foreach (var (field, value) in _fields)
@@ -70,8 +70,16 @@ internal sealed class ParameterState : IDisposable
             }
         }
 
-        foreach (var (tensor, value, _) in _tensors.Where(entry => !entry.Tensor.IsInvalid))
-            Snapshot.Exchange(tensor, value);
+        using var noGrad = no_grad();
+        foreach (var (tensor, value, shrinks) in _tensors.Where(entry => !entry.Tensor.IsInvalid))
+        {
+            if (tensor.shape.SequenceEqual(value.shape))
+                tensor.copy_(value);
+            else if (shrinks)
+                Snapshot.Exchange(tensor, value);
+            else
+                Snapshot.Exchange(tensor, Own(value));
+        }
     }
 
     public void Dispose()
@@ -125,14 +133,7 @@ internal sealed class ParameterState : IDisposable
         var shrinks = _cut is not null && tensor.shape.SequenceEqual(_cut.Before);
         if (_cut is not null && !shrinks && tensor.numel() != 1 && !tensor.shape.SequenceEqual(_parameter.shape))
             throw NotUnderstood($"keeps '{name}' of shape [{string.Join(", ", tensor.shape)}]");
-        var value = tensor.detach().DetachFromDisposeScope();
-        if (!shrinks)
-        {
-            using var alias = value;
-            value = alias.clone().DetachFromDisposeScope();
-        }
-
-        _tensors.Add((tensor, value, shrinks));
+        _tensors.Add((tensor, shrinks ? tensor.detach().DetachFromDisposeScope() : Own(tensor), shrinks));
     }
 
     private PruningException NotUnderstood(string what) => new(
@@ -149,6 +150,12 @@ internal sealed class ParameterState : IDisposable
             return remembered;
         if (current is Tensor { IsInvalid: false } successor && !_tensors.Any(entry => ReferenceEquals(entry.Tensor, successor)))
             successor.Dispose();
-        return _tensors[found].Value.alias().DetachFromDisposeScope();
+        return Own(_tensors[found].Value);
+    }
+
+    private static Tensor Own(Tensor tensor)
+    {
+        using var alias = tensor.detach();
+        return alias.clone().DetachFromDisposeScope();
     }
 }

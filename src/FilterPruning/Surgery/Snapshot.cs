@@ -100,6 +100,14 @@ internal sealed class Snapshot : IDisposable
         }
     }
 
+    /// <summary>Gives every buffer outside the cut its old values: some models write into one at each forward, also in evaluation mode.</summary>
+    public void RestoreBuffers()
+    {
+        using var noGrad = no_grad();
+        foreach (var (tensor, value, _) in _untouched.Where(entry => entry.Tensor is not TorchSharp.Modules.Parameter))
+            tensor.copy_(value);
+    }
+
     public void Dispose()
     {
         foreach (var (_, value, gradient) in _tensors.Concat(_untouched))

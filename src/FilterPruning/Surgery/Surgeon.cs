@@ -48,6 +48,7 @@ public static class Surgeon
                 options.OnStep?.Invoke(PruningStage.Verify, 1, 1);
             }
 
+            snapshot.RestoreBuffers();
             options.OnStep?.Invoke(PruningStage.Report, 0, 1);
             return new CutResult(proved, cuts, snapshot);
         }

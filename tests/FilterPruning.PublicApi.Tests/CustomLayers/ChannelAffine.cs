@@ -44,32 +44,18 @@ public class ChannelAffine : nn.Module<Tensor, Tensor>
     }
 }
 
-/// <summary>Channel-wise: output channel i depends on input channel i alone, so that both are one.</summary>
-public sealed class ChannelAffineRule : LayerRule
+/// <summary>Channel-wise: output channel i depends on input channel i alone, so that both are one. Such layers name output axes alone.</summary>
+public sealed class ChannelAffineRule : LayerRule<ChannelAffine>
 {
-    public override string Kind => nameof(ChannelAffine);
-
-    public override bool Handles(nn.Module module) => module is ChannelAffine;
-
     public override ChannelMapping Mapping(nn.Module module) => ChannelMapping.ChannelWise;
 
-    public override int InputChannels(nn.Module module) => Layer(module).Channels;
-
-    public override int OutputChannels(nn.Module module) => Layer(module).Channels;
-
-    public override int InputAxis(nn.Module module, Tensor input) => 1;
-
-    public override int OutputAxis(nn.Module module, Tensor output) => 1;
-
-    // Channel-wise layers name the output axis alone.
-    public override IReadOnlyList<ChannelTensor> Tensors(nn.Module module) =>
+    protected override IReadOnlyList<ChannelTensor> Describe(ChannelAffine layer) =>
     [
-        new("factor", Layer(module).factor, outputAxis: 0, inputAxis: null),
-        new("shift", Layer(module).shift, outputAxis: 0, inputAxis: null),
-        new("seen", Layer(module).seen, outputAxis: 0, inputAxis: null, TensorRole.Statistic),
+        new("factor", layer.factor, outputAxis: 0, inputAxis: null),
+        new("shift", layer.shift, outputAxis: 0, inputAxis: null),
+        new("seen", layer.seen, outputAxis: 0, inputAxis: null, TensorRole.Statistic),
     ];
 
-    public override void SetWidths(nn.Module module, int inputChannels, int outputChannels) => Layer(module).Channels = outputChannels;
-
-    private static ChannelAffine Layer(nn.Module module) => (ChannelAffine)module;
+    // The module checks its input against a field of its own.
+    public override void SetWidths(nn.Module module, int inputChannels, int outputChannels) => ((ChannelAffine)module).Channels = outputChannels;
 }

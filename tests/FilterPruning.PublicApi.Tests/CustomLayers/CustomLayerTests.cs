@@ -86,22 +86,59 @@ public sealed class CustomLayerTests : IDisposable
         Assert.Contains(graph.Layers, layer => layer.Kind == "another name");
     }
 
-    /// <summary>What happens to a first attempt: a rule that forgets a tensor, or names the wrong axis.</summary>
     [Fact]
-    public void A_wrong_rule_is_found_out_and_the_model_is_left_alone()
+    public void Without_a_rule_the_channels_around_a_layer_stay()
+    {
+        using var scope = NewDisposeScope();
+        var report = Pruner.Prune(Build(nameof(StandardizedConv2d)), rand(2, 3, 8, 8), new PruningOptions { Ratio = 0.5 });
+        Assert.Equal(report.Before, report.After);
+    }
+
+    /// <summary>A factor for each channel needs no rule.</summary>
+    [Fact]
+    public void A_parameter_that_works_channel_by_channel_is_found_without_a_rule()
+    {
+        using var scope = NewDisposeScope();
+        var net = nn.Sequential(("first", nn.Conv2d(3, 12, 3, padding: 1)), ("scale", new Scale(12)), ("last", nn.Conv2d(12, 5, 1)));
+        Pruner.Prune(net, rand(2, 3, 8, 8), new PruningOptions { Ratio = 0.5 });
+        Assert.Equal([6, 1, 1], net.get_parameter("scale.factor")!.shape);
+    }
+
+    public static TheoryData<string, LayerRule, string> WrongRules => new()
+    {
+        { nameof(StandardizedConv2d), new NoOutputsRule(), "layer 'mine' by" },
+        { nameof(LowRankConv2d), new NoBiasRule(), "bias of size [10]" },
+        { nameof(LowRankConv2d), new NoAxisRule(), "no tensor with an input axis" },
+    };
+
+    /// <summary>What becomes of a first attempt.</summary>
+    [Theory]
+    [MemberData(nameof(WrongRules), DisableDiscoveryEnumeration = true)]
+    public void A_wrong_rule_is_found_out_and_the_model_is_left_alone(string layer, LayerRule rule, string says)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        var (net, example) = (Build(nameof(StandardizedConv2d)), rand(2, 3, 8, 8));
+        var (net, example) = (Build(layer), rand(2, 3, 8, 8));
         net.eval();
         var before = net.call(example);
-        var context = new PruningContext { Trace = new TraceOptions { Rules = [new ForgetfulRule()] } };
+        var context = new PruningContext { Trace = new TraceOptions { Rules = [rule] } };
         var error = Assert.Throws<PruningException>(() => Pruner.Prune(net, example, new PruningOptions { Ratio = 0.5 }, context));
-        Assert.Contains("'mine'", error.Message, StringComparison.Ordinal);
+        Assert.Contains(says, error.Message, StringComparison.Ordinal);
         Assert.True(before.equal(net.call(example)).all().item<bool>());
     }
 
-    private static IReadOnlyList<LayerRule> Rules => [new LowRankConv2dRule(), new ChannelAffineRule(), new StandardizedConv2dRule()];
+    /// <summary>Twelve channels come in, the rule counts four: nothing can be told, so nothing is removed around it.</summary>
+    [Fact]
+    public void A_rule_that_miscounts_channels_pins_them()
+    {
+        using var scope = NewDisposeScope();
+        var context = new PruningContext { Trace = new TraceOptions { Rules = [new WrongAxisRule()] } };
+        var report = Pruner.Prune(Build(nameof(LowRankConv2d)), rand(2, 3, 8, 8), new PruningOptions { Ratio = 0.5 }, context);
+        Assert.Equal(report.Before, report.After);
+        Assert.All(report.Layers, layer => Assert.NotNull(layer.Skipped));
+    }
+
+    private static List<LayerRule> Rules => [new LowRankConv2dRule(), new ChannelAffineRule(), new StandardizedConv2dRule()];
 
     private static Sequential Build(string layer)
     {
@@ -125,52 +162,51 @@ public sealed class CustomLayerTests : IDisposable
         optimizer.step();
     }
 
-    private sealed class OtherNameRule : LayerRule
+    private sealed class Scale : nn.Module<Tensor, Tensor>
     {
-        private readonly ChannelAffineRule _rule = new();
+        private readonly Parameter factor;
 
+        public Scale(int channels)
+            : base(nameof(Scale))
+        {
+            factor = new Parameter(rand(channels, 1, 1) + 0.5);
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input) => input * factor;
+    }
+
+    private sealed class OtherNameRule : LayerRule<ChannelAffine>
+    {
         public override string Kind => "another name";
 
-        public override bool Handles(nn.Module module) => _rule.Handles(module);
+        public override ChannelMapping Mapping(nn.Module module) => ChannelMapping.ChannelWise;
 
-        public override ChannelMapping Mapping(nn.Module module) => _rule.Mapping(module);
-
-        public override int InputChannels(nn.Module module) => _rule.InputChannels(module);
-
-        public override int OutputChannels(nn.Module module) => _rule.OutputChannels(module);
-
-        public override int InputAxis(nn.Module module, Tensor input) => _rule.InputAxis(module, input);
-
-        public override int OutputAxis(nn.Module module, Tensor output) => _rule.OutputAxis(module, output);
-
-        public override IReadOnlyList<ChannelTensor> Tensors(nn.Module module) => _rule.Tensors(module);
-
-        public override void SetWidths(nn.Module module, int inputChannels, int outputChannels) => _rule.SetWidths(module, inputChannels, outputChannels);
+        protected override IReadOnlyList<ChannelTensor> Describe(ChannelAffine layer) => new ChannelAffineRule().Tensors(layer);
     }
 
     /// <summary>Says nothing of <see cref="LayerRule.OutputsOn"/>, so that zeros are taken for a removal.</summary>
-    private sealed class ForgetfulRule : LayerRule
+    private sealed class NoOutputsRule : LayerRule<StandardizedConv2d>
     {
-        private readonly StandardizedConv2dRule _rule = new();
+        protected override IReadOnlyList<ChannelTensor> Describe(StandardizedConv2d layer) => [new("weight", layer.weight, outputAxis: 0, inputAxis: 1)];
+    }
 
-        public override string Kind => "forgetful";
+    /// <summary>Forgets the bias.</summary>
+    private sealed class NoBiasRule : LayerRule<LowRankConv2d>
+    {
+        protected override IReadOnlyList<ChannelTensor> Describe(LowRankConv2d layer) =>
+            [new("up", layer.up, outputAxis: 0, inputAxis: null), new("down", layer.down, outputAxis: null, inputAxis: 1)];
+    }
 
-        public override bool Handles(nn.Module module) => _rule.Handles(module);
+    /// <summary>Takes the rank for the input channels.</summary>
+    private sealed class WrongAxisRule : LayerRule<LowRankConv2d>
+    {
+        protected override IReadOnlyList<ChannelTensor> Describe(LowRankConv2d layer) => [new("up", layer.up, outputAxis: 0, inputAxis: 1), new("bias", layer.bias, 0, null)];
+    }
 
-        public override int InputChannels(nn.Module module) => _rule.InputChannels(module);
-
-        public override int OutputChannels(nn.Module module) => _rule.OutputChannels(module);
-
-        public override int InputAxis(nn.Module module, Tensor input) => 1;
-
-        public override int OutputAxis(nn.Module module, Tensor output) => 1;
-
-        public override IReadOnlyList<ChannelTensor> Tensors(nn.Module module) => _rule.Tensors(module);
-
-        public override ChannelTensor Filters(nn.Module module) => _rule.Filters(module);
-
-        public override void SetWidths(nn.Module module, int inputChannels, int outputChannels)
-        {
-        }
+    /// <summary>Names no input axis.</summary>
+    private sealed class NoAxisRule : LayerRule<LowRankConv2d>
+    {
+        protected override IReadOnlyList<ChannelTensor> Describe(LowRankConv2d layer) => [new("up", layer.up, outputAxis: 0, inputAxis: null)];
     }
 }

@@ -34,41 +34,20 @@ public sealed class LowRankConv2d : nn.Module<Tensor, Tensor>
 }
 
 /// <summary>Dense: every output channel depends on every input channel. The rank stays.</summary>
-public sealed class LowRankConv2dRule : LayerRule
+public sealed class LowRankConv2dRule : LayerRule<LowRankConv2d>
 {
-    public override string Kind => nameof(LowRankConv2d);
-
-    public override bool Handles(nn.Module module) => module is LowRankConv2d;
-
-    public override int InputChannels(nn.Module module) => (int)Layer(module).down.shape[1];
-
-    public override int OutputChannels(nn.Module module) => (int)Layer(module).up.shape[0];
-
-    public override int InputAxis(nn.Module module, Tensor input) => 1;
-
-    public override int OutputAxis(nn.Module module, Tensor output) => 1;
-
-    public override IReadOnlyList<ChannelTensor> Tensors(nn.Module module) =>
+    protected override IReadOnlyList<ChannelTensor> Describe(LowRankConv2d layer) =>
     [
-        new("down", Layer(module).down, outputAxis: null, inputAxis: 1),
-        new("up", Layer(module).up, outputAxis: 0, inputAxis: null),
-        new("bias", Layer(module).bias, outputAxis: 0, inputAxis: null),
+        new("up", layer.up, outputAxis: 0, inputAxis: null),
+        new("bias", layer.bias, outputAxis: 0, inputAxis: null),
+        new("down", layer.down, outputAxis: null, inputAxis: 1),
     ];
-
-    public override ChannelTensor Filters(nn.Module module) => new("up", Layer(module).up, outputAxis: 0, inputAxis: null);
 
     // The work is rank · (in · k · k + out) per position: no number for each pair of channels.
     public override long Macs(
         nn.Module module, ChannelMapping mapping, IReadOnlyList<int> inputChannels, int outputChannels, ReadOnlySpan<long> inputShape, ReadOnlySpan<long> outputShape)
     {
-        var down = Layer(module).down.shape;
+        var down = ((LowRankConv2d)module).down.shape;
         return outputShape[0] * outputShape[2] * outputShape[3] * down[0] * ((inputChannels[0] * down[2] * down[3]) + outputChannels);
     }
-
-    public override void SetWidths(nn.Module module, int inputChannels, int outputChannels)
-    {
-        // The shapes of the parameters are the widths.
-    }
-
-    private static LowRankConv2d Layer(nn.Module module) => (LowRankConv2d)module;
 }

@@ -31,41 +31,24 @@ public sealed class StandardizedConv2d : nn.Module<Tensor, Tensor>
 /// Dense, but not a plain weighted sum: with fewer inputs, mean and deviation of each filter are others. Zeros in the weight would not be the same as removing, so the rule says itself what a
 /// narrow layer gives.
 /// </summary>
-public sealed class StandardizedConv2dRule : LayerRule
+public sealed class StandardizedConv2dRule : LayerRule<StandardizedConv2d>
 {
-    public override string Kind => nameof(StandardizedConv2d);
+    protected override IReadOnlyList<ChannelTensor> Describe(StandardizedConv2d layer) => [new("weight", layer.weight, outputAxis: 0, inputAxis: 1)];
 
-    public override bool Handles(nn.Module module) => module is StandardizedConv2d;
-
-    public override int InputChannels(nn.Module module) => (int)Weight(module).shape[1];
-
-    public override int OutputChannels(nn.Module module) => (int)Weight(module).shape[0];
-
-    public override int InputAxis(nn.Module module, Tensor input) => 1;
-
-    public override int OutputAxis(nn.Module module, Tensor output) => 1;
-
-    public override IReadOnlyList<ChannelTensor> Tensors(nn.Module module) => [Filters(module)];
-
-    public override ChannelTensor Filters(nn.Module module) => new("weight", Weight(module), outputAxis: 0, inputAxis: 1);
-
-    public override long MacsPerPair(nn.Module module, ReadOnlySpan<long> inputShape, ReadOnlySpan<long> outputShape) =>
-        outputShape[0] * outputShape[2] * outputShape[3] * Weight(module).shape[2] * Weight(module).shape[3];
+    // Every output position reads the whole kernel once.
+    public override long MacsPerPair(nn.Module module, ReadOnlySpan<long> inputShape, ReadOnlySpan<long> outputShape)
+    {
+        var weight = ((StandardizedConv2d)module).weight.shape;
+        return outputShape[0] * outputShape[2] * outputShape[3] * weight[2] * weight[3];
+    }
 
     public override IReadOnlyList<Tensor> OutputsOn(nn.Module module, IReadOnlyList<Tensor?> inputs, IReadOnlyList<int> keptInputs, IReadOnlyList<int> keptOutputs)
     {
         using var scope = NewDisposeScope();
         var (kept, filters) = (Indices(keptInputs), Indices(keptOutputs));
-        var weight = Weight(module).index_select(0, filters).index_select(1, kept);
+        var weight = ((StandardizedConv2d)module).weight.index_select(0, filters).index_select(1, kept);
         return [StandardizedConv2d.Convolve(inputs[0]!.index_select(1, kept), weight).MoveToOuterDisposeScope()];
     }
 
-    public override void SetWidths(nn.Module module, int inputChannels, int outputChannels)
-    {
-        // The shape of the weight is all there is.
-    }
-
     private static Tensor Indices(IReadOnlyList<int> channels) => tensor(channels.Select(channel => (long)channel).ToArray());
-
-    private static Parameter Weight(nn.Module module) => ((StandardizedConv2d)module).weight;
 }

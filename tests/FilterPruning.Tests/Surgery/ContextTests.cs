@@ -87,6 +87,40 @@ public class ContextTests
     }
 
     [Fact]
+    public void A_call_cancelled_during_any_forward_changes_nothing_and_runs_no_further_one()
+    {
+        using var scope = NewDisposeScope();
+        var net = Nets.Chain();
+        var example = rand(1, 3, 8, 8);
+        var before = State.Of(net);
+        for (var n = 1; ; n++)
+        {
+            using var source = new CancellationTokenSource();
+            var forwards = 0;
+            object? Forward(Net model)
+            {
+                if (++forwards == n)
+                    source.Cancel();
+                return model.call(example);
+            }
+
+            try
+            {
+                Pruner.Prune(net, Forward, _half with { VerifyTrace = n % 2 == 0 }, new PruningContext { CancellationToken = source.Token });
+                Assert.True(n > forwards);
+                break;
+            }
+            catch (OperationCanceledException)
+            {
+                Assert.Equal(n, forwards);
+                before.AssertSame(net);
+            }
+        }
+
+        Assert.Equal(4, ((Conv2d)net["first"]).weight.shape[0]);
+    }
+
+    [Fact]
     public void A_token_cancelled_before_the_call_stops_it_before_the_model_is_run()
     {
         using var scope = NewDisposeScope();

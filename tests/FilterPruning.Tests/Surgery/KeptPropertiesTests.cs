@@ -178,6 +178,23 @@ public class KeptPropertiesTests
         converted.AssertSame(net);
     }
 
+    [Fact]
+    public void A_buffer_that_every_forward_writes_is_as_it_was()
+    {
+        using var scope = NewDisposeScope();
+        var count = zeros(1, dtype: int64);
+        var net = new Net(
+            (n, x) =>
+            {
+                count.add_(1);
+                return n.Call("last", n.Call("first", x).relu());
+            },
+            ("first", Nets.Conv(3, 8)), ("last", Nets.Conv(8, 5)));
+        net.register_buffer("count", count);
+        Pruner.Prune(net, rand(2, 3, 8, 8), _half);
+        Assert.Equal(0, count.item<long>());
+    }
+
     private static (Net Net, Tensor Example) Make(ScalarType type)
     {
         manual_seed(2);

@@ -63,7 +63,7 @@ public class NativeOptimizerTests
         if (late)
             return;
         cut.Undo();
-        model.AssertSameValues(net);
+        model.AssertSame(net);
         OptimizerKinds.AssertSame(states, OptimizerKinds.Read(optimizer));
         Step();
 
@@ -74,6 +74,43 @@ public class NativeOptimizerTests
             onGradients?.Invoke();
             optimizer.step();
         }
+    }
+
+    [Theory]
+    [InlineData("LSTM")]
+    [InlineData("GRU")]
+    [InlineData("attention")]
+    [InlineData("embedding")]
+    public void A_call_cancelled_at_any_report_changes_nothing(string layer)
+    {
+        using var scope = NewDisposeScope();
+        var net = Make(layer);
+        var input = net.Example();
+        using var optimizer = OptimizerKinds.Make("Adam amsgrad", net.parameters());
+        net.call(input).square().mean().backward();
+        optimizer.step();
+        var model = State.Of(net);
+        var states = OptimizerKinds.ReadCopies(optimizer);
+        var options = new PruningOptions { Ratio = 0.5, Criterion = new RandomCriterion(3), Optimizers = [optimizer] };
+        for (var n = 1; ; n++)
+        {
+            using var source = new CancellationTokenSource();
+            var listener = new CancelAt(n, source);
+            try
+            {
+                Pruner.Prune(net, input, options, new PruningContext { Progress = listener, CancellationToken = source.Token });
+                break;
+            }
+            catch (OperationCanceledException)
+            {
+                model.AssertSame(net);
+                OptimizerKinds.AssertSame(states, OptimizerKinds.Read(optimizer));
+            }
+        }
+
+        optimizer.zero_grad();
+        net.call(input).square().mean().backward();
+        optimizer.step();
     }
 
     [Fact]
@@ -114,6 +151,17 @@ public class NativeOptimizerTests
     {
         manual_seed(7);
         return new SmallNet(layer);
+    }
+
+    private sealed class CancelAt(int report, CancellationTokenSource source) : IProgress<PruningProgress>
+    {
+        private int _seen;
+
+        public void Report(PruningProgress value)
+        {
+            if (++_seen == report)
+                source.Cancel();
+        }
     }
 
     private sealed class SmallNet : nn.Module<Tensor, Tensor>

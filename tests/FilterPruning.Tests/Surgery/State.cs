@@ -31,17 +31,6 @@ internal sealed class State
     /// <summary>How many elements a parameter had.</summary>
     public long SizeOf(Tensor tensor) => _tensors.Single(entry => ReferenceEquals(entry.Tensor, tensor)).Value.numel();
 
-    /// <summary>Names and values alone, for layers of native code: their parameters are the same objects but may stand for other native tensors.</summary>
-    public void AssertSameValues(nn.Module model)
-    {
-        foreach (var (then, (name, tensor)) in _tensors.Zip(Tensors(model)))
-        {
-            Assert.Equal(then.Name, name);
-            Assert.Same(then.Tensor, tensor);
-            AssertBits(name, then.Value, tensor);
-        }
-    }
-
     public void AssertSame(nn.Module model)
     {
         Assert.Equal(_modules, Modules(model));
