@@ -105,7 +105,7 @@ public sealed class CommandTests : IDisposable
     public async Task Prune_meets_a_target(string option, string value, string scope)
     {
         var path = _folder["target.safetensors"];
-        var result = await Tool.RunAsync("prune", "--weights", Sample, option, value, "--scope", scope, "--normalization", "mean", "--max-layer-ratio", "0.95", "--out", path, "--json");
+        var result = await Tool.RunAsync("prune", "--weights", Sample, option, value, "--scope", scope, "--normalization", "mean", "--max-layer-ratio", "0.95", "--layer-ratio", "backbone.body.conv1=0.25", "--out", path, "--json");
 
         Assert.Equal(ExitCode.Done, result.ExitCode);
         var (remains, most) = option switch
@@ -115,6 +115,8 @@ public sealed class CommandTests : IDisposable
             _ => (DataBytes(path), 4e6),
         };
         Assert.InRange(remains, 0.99 * most, most);
+        var stem = result.Json["layers"]!.AsArray().Single(layer => (string)layer!["name"]! == "backbone.body.conv1")!;
+        Assert.Equal(0.75, (double)(int)stem["after"]! / (int)stem["before"]!, 0.02);
     }
 
     // Eight bytes of length, the header, the tensors.

@@ -1,6 +1,7 @@
 using FilterPruning.Graph;
 using FilterPruning.Layers;
 using FilterPruning.Planning;
+using FilterPruning.Storage;
 
 namespace FilterPruning;
 
@@ -60,14 +61,14 @@ public static class ModelCost
         {
             foreach (var tensor in layer.Rule.Tensors(layer.Module))
             {
-                if (seen.Add(tensor.Tensor.Handle) && tensor.Role == TensorRole.Weight)
+                if (seen.Add(tensor.Tensor.Identity()) && tensor.Role == TensorRole.Weight)
                     total += size(layer, tensor);
             }
         }
 
         foreach (var parameter in graph.Model.parameters())
         {
-            if (seen.Add(parameter.Handle))
+            if (seen.Add(parameter.Identity()))
                 total += parameter.numel();
         }
 

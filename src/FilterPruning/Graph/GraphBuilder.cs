@@ -1,5 +1,6 @@
 using FilterPruning.Layers;
 using FilterPruning.Tracing;
+using FilterPruning.Storage;
 
 namespace FilterPruning.Graph;
 
@@ -9,15 +10,16 @@ internal sealed class GraphBuilder
     private readonly IReadOnlyList<LayerNode> _nodes;
     private readonly Evidence _evidence;
     private readonly IReadOnlyDictionary<LayerNode, List<LayerCall>> _shapes;
+    private readonly IReadOnlyDictionary<LayerNode, LayerCall> _samples;
     private readonly Dictionary<int, Pin> _pins = [];
     private readonly UnionFind _ties;
     private readonly List<(int First, int Second)> _decided = [];
 
-    public GraphBuilder(IReadOnlyList<LayerNode> nodes, Evidence evidence, IReadOnlyDictionary<LayerNode, List<LayerCall>> shapes)
+    public GraphBuilder(IReadOnlyList<LayerNode> nodes, Evidence evidence, IReadOnlyDictionary<LayerNode, List<LayerCall>> shapes, IReadOnlyDictionary<LayerNode, LayerCall> samples)
     {
         // Data order: layers as the forward first called them. Layers never called are no part of the graph.
         _nodes = evidence.Calls.Select(call => call.Layer).Distinct().ToList();
-        (_evidence, _shapes) = (evidence, shapes);
+        (_evidence, _shapes, _samples) = (evidence, shapes, samples);
         _ties = new UnionFind(nodes.Sum(node => node.UnitCount));
     }
 
@@ -64,7 +66,7 @@ internal sealed class GraphBuilder
     {
         var ties = more is null ? _ties : _ties.Copy();
         foreach (var (first, second) in more ?? []) ties.Union(first, second);
-        var layers = _nodes.Select(node => new TracedLayer(node.Name, node.Module, node.Rule, _shapes.GetValueOrDefault(node) ?? [])).ToList();
+        var layers = _nodes.Select(node => new TracedLayer(node.Name, node.Module, node.Rule, _shapes.GetValueOrDefault(node) ?? []) { Sample = _samples.GetValueOrDefault(node) }).ToList();
         return new Draft(layers, Groups(layers, ties));
     }
 
@@ -212,9 +214,9 @@ internal sealed class GraphBuilder
         {
             foreach (var part in node.Rule.Tensors(node.Module))
             {
-                if (_evidence.SharedWeights.TryGetValue(part.Tensor.Handle, out var outside)) PinAll(node, $"{node.Name}.{part.Name} is also {outside}");
-                if (owners.TryAdd(part.Tensor.Handle, (node, $"{node.Name}.{part.Name}"))) continue;
-                var (other, name) = owners[part.Tensor.Handle];
+                if (_evidence.SharedWeights.TryGetValue(part.Tensor.Identity(), out var outside)) PinAll(node, $"{node.Name}.{part.Name} is also {outside}");
+                if (owners.TryAdd(part.Tensor.Identity(), (node, $"{node.Name}.{part.Name}"))) continue;
+                var (other, name) = owners[part.Tensor.Identity()];
                 PinAll(node, $"{node.Name}.{part.Name} is the same tensor as {name}");
                 PinAll(other, $"{name} is the same tensor as {node.Name}.{part.Name}");
             }

@@ -44,6 +44,9 @@ public sealed class TracedLayer
     /// <summary>Every call of the layer in the traced forward, in order.</summary>
     public IReadOnlyList<LayerCall> Calls { get; }
 
+    /// <summary>Shapes of some call seen in tracing, also of one that only training makes; null for what is never called.</summary>
+    internal LayerCall? Sample { get; init; }
+
     /// <summary>The module itself; owned by the model.</summary>
     internal nn.Module Module { get; }
 

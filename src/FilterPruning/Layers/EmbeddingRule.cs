@@ -30,5 +30,5 @@ internal sealed class EmbeddingRule : LayerRule
     }
 
     // Not the property: it makes a new object at each call.
-    private static Tensor Weight(nn.Module module) => OwnParameters.Get(module, "weight");
+    private static Parameter Weight(nn.Module module) => OwnParameters.Get(module, "weight");
 }

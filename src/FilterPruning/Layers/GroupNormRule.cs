@@ -17,7 +17,12 @@ internal sealed class GroupNormRule : LayerRule
 
     public override bool Handles(nn.Module module) => module is GroupNorm { affine: true };
 
-    public override int InputChannels(nn.Module module) => DivisionOf(module).Channels((GroupNorm)module);
+    public override int InputChannels(nn.Module module)
+    {
+        // The first look at the division must come before any cut.
+        DivisionOf(module);
+        return (int)((GroupNorm)module).weight.shape[0];
+    }
 
     public override int OutputChannels(nn.Module module) => InputChannels(module);
 
@@ -39,7 +44,7 @@ internal sealed class GroupNormRule : LayerRule
     {
         var division = DivisionOf(module);
         var layer = (GroupNorm)module;
-        return division.WholeGroups ? channel / division.Width : channel % (division.Channels(layer) / (int)layer.num_groups);
+        return division.WholeGroups ? channel / division.Width : channel % (int)(layer.weight.shape[0] / layer.num_groups);
     }
 
     public override IReadOnlyList<Tensor>? OutputsOn(nn.Module module, IReadOnlyList<Tensor?> inputs, IReadOnlyList<int> keptInputs, IReadOnlyList<int> keptOutputs)
@@ -72,8 +77,5 @@ internal sealed class GroupNormRule : LayerRule
     });
 
     /// <summary>How a layer's channels fall into groups.</summary>
-    private sealed record Division(int Width, bool WholeGroups)
-    {
-        public int Channels(GroupNorm layer) => (int)layer.weight.shape[0];
-    }
+    private sealed record Division(int Width, bool WholeGroups);
 }

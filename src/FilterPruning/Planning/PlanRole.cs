@@ -9,6 +9,9 @@ namespace FilterPruning.Planning;
 /// </summary>
 internal sealed class PlanRole
 {
+    // A third of three groups is one, although a third is no decimal fraction either: 15 digits of a ratio leave less than this of any width.
+    private const decimal Rounding = 1e-9m;
+
     private readonly int _step;
     private readonly int _least;
 
@@ -62,7 +65,7 @@ internal sealed class PlanRole
     }
 
     /// <summary>How many groups to remove so that this share of the original ones is gone: the kept ones are rounded down, then brought to an allowed width.</summary>
-    public int RemovedAt(decimal ratio) => RoundedDown(Groups.Length - Allowed((int)Math.Floor(OriginalCount * (1 - ratio))));
+    public int RemovedAt(decimal ratio) => RoundedDown(Groups.Length - Allowed((int)Math.Floor((OriginalCount * (1 - ratio)) + Rounding)));
 
     /// <summary>
     /// The number of groups to keep: the wanted number, brought to a width that is a multiple and no less than the minimum, and never more

@@ -4,8 +4,9 @@ namespace FilterPruning.Planning;
 
 /// <summary>Finds the least that must go for a model to cost no more than a target.</summary>
 /// <remarks>
-/// First the ratio is bisected: the cost falls with it, but in steps in which several roles may narrow at once. Then single steps are given back, dearest
-/// first, while the cost stays within the target. Widths are allowed ones all along, so that nothing is rounded afterwards.
+/// First the ratio is bisected: the cost falls with it, but in steps in which several roles may narrow at once. Then the gap is closed with single steps of
+/// roles, from both ends of the last interval: from below steps are given back, dearest first; from above further ones are taken, cheapest first. Of the two
+/// ways the one is chosen that comes within 1 %, or strays less from where it began. Widths are allowed ones all along, so that nothing is rounded afterwards.
 /// </remarks>
 internal sealed class TargetSearch
 {
@@ -40,10 +41,14 @@ internal sealed class TargetSearch
                 throw Unreachable(target, most, least, nothing);
         }
 
-        return search.Refine(search.Bisect(none, everything));
+        var (low, high) = search.Bisect(none, everything);
+        var fromBelow = search.Fill(high, -1);
+        if (search.Trim(low) is { } trimmed && search.Fill(trimmed, -1) is var fromAbove && search.IsBetter((fromAbove, low), (fromBelow, high)))
+            return search.Refine(fromAbove);
+        return search.Refine(fromBelow);
     }
 
-    private int[] Bisect(int[] low, int[] high)
+    private (int[] Low, int[] High) Bisect(int[] low, int[] high)
     {
         var (from, to) = (0m, 1m);
         for (var i = 0; i < Bisections; i++)
@@ -56,13 +61,44 @@ internal sealed class TargetSearch
                 (from, low) = (middle, counts);
         }
 
-        return high;
+        return (low, high);
     }
 
-    /// <summary>Closes the gap to the target by single steps, and where these are too coarse by exchanging steps of one role for steps of others.</summary>
+    /// <summary>Whether the first way is better than the second: each with its end and its beginning.</summary>
+    private bool IsBetter((int[] End, int[] Begin) first, (int[] End, int[] Begin) second)
+    {
+        var (gap, other) = (Gap(first.End), Gap(second.End));
+        return Math.Max(gap, other) > _most / 100 ? gap < other : Stray(first) < Stray(second);
+
+        // The largest part of a role by which a way leaves its beginning.
+        double Stray((int[] End, int[] Begin) way) => _selection.Roles.Select((role, i) => Math.Abs(way.End[i] - way.Begin[i]) / (double)role.Groups.Length).Max();
+    }
+
+    /// <summary>
+    /// Takes steps until the cost is within the target, one a role and sweep, cheapest first, those that go further than needed only when nothing else is
+    /// left; null when not even these are.
+    /// </summary>
+    private int[]? Trim(int[] counts)
+    {
+        while (_cost(counts) is var cost && cost > _most)
+        {
+            var steps = Candidates(role => _selection.TakeMore(counts, role)).Where(step => step.Cost < cost).OrderByDescending(step => step.Cost).ThenBy(step => step.Role).ToList();
+            if (steps.Count == 0)
+                return null;
+            var small = steps.Where(step => step.Cost >= _most).DefaultIfEmpty(steps[0]).ToList();
+            foreach (var step in small)
+            {
+                if (_cost(counts) > _most && _selection.TakeMore(counts, step.Role) is { } narrower)
+                    counts = narrower;
+            }
+        }
+
+        return counts;
+    }
+
+    /// <summary>Where single steps leave more than 1 %, exchanges steps of one role for steps of others.</summary>
     private int[] Refine(int[] counts)
     {
-        counts = Fill(counts, -1);
         while (Gap(counts) > _most / 100 && Exchange(counts) is { } better)
             counts = better;
         return counts;

@@ -24,11 +24,11 @@ internal sealed class LayerAlone : IDisposable
     {
         using var scope = NewDisposeScope();
         var alone = new LayerAlone(layer, cut);
-        if (cut.Layer.Module is not nn.Module<Tensor, Tensor> module || cut.Tensors.Count == 0 || cut.Layer.Calls.Count == 0)
+        if (cut.Layer.Module is not nn.Module<Tensor, Tensor> module || cut.Tensors.Count == 0 || cut.Layer.Sample is null)
             return alone;
         using var generator = new Generator((ulong)seed, CPU);
         var like = cut.Tensors[0].Tensor;
-        var input = randn([.. cut.Layer.Calls[0].InputShape], dtype: float32, device: CPU, generator: generator).to(like.dtype).to(like.device);
+        var input = randn([.. cut.Layer.Sample.InputShape], dtype: float32, device: CPU, generator: generator).to(like.dtype).to(like.device);
         var output = module.call(input);
         alone._input = Kept(input, cut.Layer.Rule.InputAxis(module, input), cut.Kept(ChannelAxis.Input));
         alone._expected = cut.Layer.Rule.OutputsOn(module, [input], cut.Kept(ChannelAxis.Input), cut.Kept(ChannelAxis.Output)) is { } narrow

@@ -107,7 +107,7 @@ internal sealed class ReferenceRun : IDisposable
     }
 
     /// <summary>Writes down what a call of the masked model should give, and says what the code after it gets: the same, with zeros in the channels that go.</summary>
-    private IReadOnlyList<Tensor> Record(int layer, IReadOnlyList<Tensor?> inputs, IReadOnlyList<Tensor> outputs, Func<int, Tensor, Tensor>? madeUp)
+    private Tensor[] Record(int layer, IReadOnlyList<Tensor?> inputs, IReadOnlyList<Tensor> outputs, Func<int, Tensor, Tensor>? madeUp)
     {
         using var scope = NewDisposeScope();
         var cut = _cuts[layer];
@@ -147,7 +147,7 @@ internal sealed class ReferenceRun : IDisposable
     private sealed record Call(int Layer, IReadOnlyList<Tensor> Expected, IReadOnlyList<Tensor> HandedOn) : IDisposable
     {
         /// <summary>Gives the values to the forward, in whose dispose scope they then live, and lets go of the rest.</summary>
-        public IReadOnlyList<Tensor> HandOn()
+        public Tensor[] HandOn()
         {
             var aliases = HandedOn.Select(value => value.alias()).ToArray();
             Dispose();

@@ -10,7 +10,7 @@ namespace FilterPruning.Schedules;
 /// <param name="Shared">Whether these layers make channels of other units too, so that their ratios must come before those.</param>
 internal sealed record ScanUnit(int[] Roles, string[] Layers, bool Shared)
 {
-    /// <summary>The unit's name: its first layer.</summary>
+    /// <summary>The unit's name: its first layer, with filters where there is one.</summary>
     public string Name => Layers[0];
 }
 
@@ -71,13 +71,14 @@ internal sealed class ScanUnits
     {
         var makers = Roles.Select(role => role.Sides.Where(side => side.Axis == ChannelAxis.Output).Select(side => side.Layer).Distinct().ToArray()).ToList();
         var makes = makers.SelectMany(layers => layers).CountBy(layer => layer).ToDictionary(StringComparer.Ordinal);
+        var filtered = _graph.Layers.Where(layer => layer.Rule.Filters(layer.Module) is not null).Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal);
         var units = new List<ScanUnit>();
         var shared = new List<int>();
         for (var role = 0; role < makers.Count; role++)
         {
             string[] own = [.. makers[role].Where(layer => makes[layer] == 1)];
             if (own.Length > 0)
-                units.Add(new ScanUnit([role], [own[0]], false));
+                units.Add(new ScanUnit([role], [own.FirstOrDefault(filtered.Contains) ?? own[0]], false));
             else
                 shared.Add(role);
         }

@@ -1,6 +1,7 @@
 using FilterPruning.Graph;
 using FilterPruning.Layers;
 using FilterPruning.Planning;
+using FilterPruning.Storage;
 
 namespace FilterPruning.Surgery;
 
@@ -99,9 +100,9 @@ internal static class PlanFit
         {
             foreach (var tensor in layer.Rule.Tensors(layer.Module))
             {
-                if (owners.TryAdd(tensor.Tensor.Handle, layer))
+                if (owners.TryAdd(tensor.Tensor.Identity(), layer))
                     continue;
-                var other = owners[tensor.Tensor.Handle];
+                var other = owners[tensor.Tensor.Identity()];
                 if (cuts.Any(cut => cut.Changes && (cut.Layer == layer || cut.Layer == other)))
                 {
                     throw new PruningException(

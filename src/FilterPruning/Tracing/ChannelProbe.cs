@@ -131,6 +131,11 @@ internal sealed class ChannelProbe
             var live = Live(reached[i].Plain);
             var unresolved = live.logical_and(read[i].Single.logical_not());
             var isMixed = unresolved.any().item<bool>();
+            if (sources[i].Axis is null && isMixed)
+            {
+                (read[i], unresolved) = ReadBits(sources[i], read[i], unresolved);
+                isMixed = unresolved.any().item<bool>();
+            }
             if (sources[i].Axis is null && !isMixed && FoundAxis(sources[i], read[i].Label, live) is { } found)
             {
                 results.Add(found);
@@ -165,8 +170,27 @@ internal sealed class ChannelProbe
         return results;
     }
 
+    /// <summary>
+    /// Settles elements whose gradients are sums that nearly cancel (a layer scale adds up over all places), so that rounding hides their code. A cotangent that is zero for all channels but some
+    /// still gives exact zeros: for each bit of the channel's number, it is seen with the channels that have it set or with those that have not.
+    /// </summary>
+    private ((Tensor Label, Tensor Single) Read, Tensor Unresolved) ReadBits(ProbeSource source, (Tensor Label, Tensor Single) read, Tensor unresolved)
+    {
+        var settled = unresolved;
+        var label = zeros_like(read.Label);
+        for (var bit = 0; Channels - 1 >> bit > 0; bit++)
+        {
+            var one = Seen(1, bit);
+            settled = settled.logical_and(one.logical_xor(Seen(0, bit)));
+            label += one.to(int64) * (1L << bit);
+        }
+        return ((where(settled, label, read.Label), read.Single.logical_or(settled)), unresolved.logical_and(settled.logical_not()));
+
+        Tensor Seen(int value, int bit) => Pull([source], Dense, Enumerable.Range(0, Channels).Select(channel => (channel >> bit & 1) == value ? 1f : 0f).ToArray())[0].ne(0);
+    }
+
     /// <summary>Looks for the axis of a leaf along which each position reaches one channel, whatever the other axes say, and no two positions the same.</summary>
-    private Reach? FoundAxis(ProbeSource source, Tensor label, Tensor live)
+    private static Reach? FoundAxis(ProbeSource source, Tensor label, Tensor live)
     {
         var shape = source.Leaf.shape;
         for (var axis = 0; axis < shape.Length; axis++)

@@ -223,7 +223,7 @@ internal sealed class Rehearsal(IReadOnlyList<LayerNode> nodes, Func<IReadOnlyLi
             return inputs;
         }
 
-        private IReadOnlyList<Tensor?> Check(int layer, IReadOnlyList<Tensor?> inputs)
+        private Tensor?[] Check(int layer, IReadOnlyList<Tensor?> inputs)
         {
             var node = _layers[layer].Node;
             if (_next >= _calls.Count || _calls[_next].Layer != layer) throw Wrong($"{node.Name} was called where it was another layer's turn");
@@ -244,7 +244,7 @@ internal sealed class Rehearsal(IReadOnlyList<LayerNode> nodes, Func<IReadOnlyLi
             return wide;
         }
 
-        private IReadOnlyList<Tensor> After(int layer, IReadOnlyList<Tensor> outputs)
+        private Tensor[] After(int layer, IReadOnlyList<Tensor> outputs)
         {
             var (node, _, _, gone) = _layers[layer];
             var handed = outputs.ToArray();

@@ -1,5 +1,6 @@
 using FilterPruning.Graph;
 using FilterPruning.Layers;
+using FilterPruning.Storage;
 
 namespace FilterPruning.Tracing;
 
@@ -14,6 +15,8 @@ internal sealed class Tracer
     private readonly Dictionary<IntPtr, LayerNode> _bare = [];
     private readonly Evidence _evidence = new();
     private readonly Dictionary<LayerNode, List<LayerCall>> _shapes = [];
+    private readonly Dictionary<LayerNode, LayerCall> _samples = [];
+    private HashSet<LayerNode> _trainingOnly = [];
 
     private Tracer(nn.Module model, Func<Tensor?, object?> forward, Tensor? example, TraceOptions options)
     {
@@ -44,7 +47,7 @@ internal sealed class Tracer
             throw new PruningException(error.Message, error.InnerException!);
         }
         var trials = options.KnownTies is null ? tracer.Trials() : ((Rehearsal, Partners)?)null;
-        return new GraphBuilder(tracer._nodes, tracer._evidence, tracer._shapes).Build(model, () => forward(example), trials, options.KnownTies ?? []);
+        return new GraphBuilder(tracer._nodes, tracer._evidence, tracer._shapes, tracer._samples).Build(model, () => forward(example), trials, options.KnownTies ?? []);
     }
 
     // All that the forward may return is looked at: a lazy result does its work only then.
@@ -85,6 +88,30 @@ internal sealed class Tracer
             if (_evidence.Trials >= 2 && !_evidence.Calls.Any(call => call.IsDark)) break;
         }
         if (_evidence.Trials == 0) throw failure!;
+        RunTrainingTrials(generator, codes, weights);
+    }
+
+    /// <summary>
+    /// Layers that no forward called in evaluation mode may belong to a branch that only training takes (an auxiliary classifier): what they read goes with what they read it from. Of all else a
+    /// training forward says nothing here.
+    /// </summary>
+    private void RunTrainingTrials(Generator generator, Random codes, IReadOnlyList<Weight> weights)
+    {
+        _trainingOnly = [.. _nodes.Where(node => node.Rule is not BareTensorRule).Except(_evidence.Calls.Select(call => call.Layer))];
+        if (_trainingOnly.Count == 0) return;
+        _model.train();
+        try
+        {
+            for (var trial = 0; trial < 2; trial++) RunTrial(PortValues.ForTrial(trial, generator), generator, codes, weights);
+        }
+        catch (ForwardFailedException)
+        {
+            // A detector wants targets, a batch norm more than one image: the layers stay unseen.
+        }
+        finally
+        {
+            _model.eval();
+        }
     }
 
     private void RunTrial(PortValues values, Generator generator, Random codes, IReadOnlyList<Weight> weights)
@@ -97,7 +124,7 @@ internal sealed class Tracer
         var returned = Forward(leaf?.clone() ?? _example);
         KeepShapes(recording);
         var sources = new TrialSources(recording, leaf, weights);
-        foreach (var call in recording.Calls) ProbeInput(call, sources, generator, codes);
+        foreach (var call in recording.Calls.Where(call => _trainingOnly.Count == 0 || _trainingOnly.Contains(call.Layer))) ProbeInput(call, sources, generator, codes);
         ProbeReturned(returned, sources, generator);
     }
 
@@ -156,11 +183,11 @@ internal sealed class Tracer
     /// <summary>The node of a parameter or buffer outside all layers; null when its channels were found along another axis before.</summary>
     private LayerNode? Bare(Weight weight, int axis)
     {
-        if (_evidence.SharedWeights.ContainsKey(weight.Tensor.Handle)) return null;
-        if (!_bare.TryGetValue(weight.Tensor.Handle, out var node))
+        if (_evidence.SharedWeights.ContainsKey(weight.Tensor.Identity())) return null;
+        if (!_bare.TryGetValue(weight.Tensor.Identity(), out var node))
         {
             var last = _nodes[^1];
-            _bare[weight.Tensor.Handle] = node = new LayerNode(weight.Name, weight.Module, new BareTensorRule(weight.LocalName, axis, weight.IsBuffer), last.FirstUnit + last.UnitCount);
+            _bare[weight.Tensor.Identity()] = node = new LayerNode(weight.Name, weight.Module, new BareTensorRule(weight.LocalName, axis, weight.IsBuffer), last.FirstUnit + last.UnitCount);
             _nodes.Add(node);
         }
         return ((BareTensorRule)node.Rule).Axis == axis ? node : null;
@@ -194,11 +221,13 @@ internal sealed class Tracer
             if (sources.PortOf(all[i]) is { } port)
             {
                 var reached = all[i].Rows(gradient).ne(0).any(1).cpu().data<bool>().ToArray();
+                if (_trainingOnly.Count > 0 && !_trainingOnly.Contains(port.Call.Layer)) continue;
                 MarkReturned(_evidence.For(port.Call), Enumerable.Range(0, reached.Length).Where(at => reached[at]).Select(port.Port.Channel));
                 continue;
             }
             if (!gradient.ne(0).any().item<bool>()) continue;
-            if (sources.WeightOf(all[i]) is { } weight && _bare.TryGetValue(weight.Tensor.Handle, out var bare)) MarkReturned(_evidence.For(bare), Enumerable.Range(0, bare.Outputs));
+            if (_trainingOnly.Count > 0) continue;
+            if (sources.WeightOf(all[i]) is { } weight && _bare.TryGetValue(weight.Tensor.Identity(), out var bare)) MarkReturned(_evidence.For(bare), Enumerable.Range(0, bare.Outputs));
             else sources.OutsideName(all[i]);
         }
     }
@@ -219,7 +248,7 @@ internal sealed class Tracer
             foreach (var part in node.Rule.Tensors(node.Module))
             {
                 // A weight with a second owner (an embedding that is also the last layer's matrix) may well be used outside its layer.
-                if (outside.TryGetValue(part.Tensor.Handle, out var other)) _evidence.SharedWeights[part.Tensor.Handle] = other.Name;
+                if (outside.TryGetValue(part.Tensor.Identity(), out var other)) _evidence.SharedWeights[part.Tensor.Identity()] = other.Name;
                 else if (part.Role == TensorRole.Weight) Add(new Weight(part.Tensor, $"{node.Name}.{part.Name}", node, node.Module, part.Name, false));
             }
         }
@@ -229,7 +258,7 @@ internal sealed class Tracer
 
         bool Add(Weight weight)
         {
-            if (!known.Add(weight.Tensor.Handle) || !state.Open(weight.Tensor)) return false;
+            if (!known.Add(weight.Tensor.Identity()) || !state.Open(weight.Tensor)) return false;
             weights.Add(weight);
             return true;
         }
@@ -254,7 +283,7 @@ internal sealed class Tracer
 
         void Add(string path, nn.Module module, string name, Tensor tensor, bool isBuffer)
         {
-            if (!tensor.IsInvalid) found.TryAdd(tensor.Handle, new Weight(tensor, Join(path, name), null, module, name, isBuffer));
+            if (!tensor.IsInvalid) found.TryAdd(tensor.Identity(), new Weight(tensor, Join(path, name), null, module, name, isBuffer));
         }
 
         static string Join(string path, string name) => path.Length == 0 ? name : $"{path}.{name}";
@@ -279,6 +308,10 @@ internal sealed class Tracer
         foreach (var group in recording.Calls.GroupBy(call => call.Layer))
         {
             var shapes = group.Where(call => call.OutputShape.Length > 0).Select(call => new LayerCall(call.InputShape, call.OutputShape)).ToList();
+            if (shapes.Count == 0) continue;
+            _samples[group.Key] = shapes[0];
+            // Calls that only training makes are no part of a forward's cost.
+            if (_trainingOnly.Count > 0) continue;
             var empty = shapes.TrueForAll(call => call.InputShape.Contains(0));
             if (!_shapes.TryGetValue(group.Key, out var kept) || (kept.All(call => call.InputShape.Contains(0)) && !empty)) _shapes[group.Key] = shapes;
         }

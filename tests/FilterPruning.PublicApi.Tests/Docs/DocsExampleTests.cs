@@ -15,6 +15,16 @@ public partial class DocsExampleTests
         Assert.Contains("conv1", text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task The_examples_of_the_targets_run()
+    {
+        var outputs = await RunAsync("targets.md");
+        var text = (string)Assert.Single(outputs)["text"]!;
+        Assert.Contains("of the MACs remain", text, StringComparison.Ordinal);
+        Assert.Contains("Ignored by the pattern 'hidden:outputs'", text, StringComparison.Ordinal);
+        Assert.Contains("drop by ratio", text, StringComparison.Ordinal);
+    }
+
     private static async Task<IReadOnlyList<System.Text.Json.Nodes.JsonObject>> RunAsync(string file)
     {
         var page = await File.ReadAllTextAsync(Repository.PathOf("docs", file), TestContext.Current.CancellationToken);

@@ -27,6 +27,24 @@ public class PlannerTests
     }
 
     [Fact]
+    public void A_ratio_of_k_in_n_removes_k_of_n()
+    {
+        using var scope = NewDisposeScope();
+        foreach (var width in new[] { 3, 7, 49, 96 })
+        {
+            var graph = new ChainNet(width).Graph(TiedNet.Example());
+            for (var k = 0; k < width; k += 1 + (width / 20))
+            {
+                foreach (var among in Enum.GetValues<PruningScope>())
+                {
+                    var plan = PruningPlanner.CreatePlan(graph, new PruningOptions { LayerRatios = [new("first", (double)k / width)], Scope = among });
+                    Assert.Equal(k, plan.Find("first")!.RemovedOutputs.Count);
+                }
+            }
+        }
+    }
+
+    [Fact]
     public void The_weakest_filters_go()
     {
         using var scope = NewDisposeScope();

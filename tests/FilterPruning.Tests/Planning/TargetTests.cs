@@ -76,6 +76,19 @@ public class TargetTests
     }
 
     [Fact]
+    public void A_role_of_coarse_steps_does_not_make_the_others_uneven()
+    {
+        using var scope = NewDisposeScope();
+        // mix and grouped go in four groups of four channels, a fifth of the MACs each.
+        var graph = new TiedNet().Graph(TiedNet.Example());
+        foreach (var share in new[] { 0.8, 0.7, 0.6, 0.5, 0.4 })
+        {
+            var plan = PruningPlanner.CreatePlan(graph, new PruningOptions { Target = PruningTarget.KeepMacsShare(share) });
+            Assert.InRange((double)plan.Predicted.Macs / plan.Before.Macs, 0.99 * share, share);
+        }
+    }
+
+    [Fact]
     public void Filters_are_the_ratio_turned_round()
     {
         using var scope = NewDisposeScope();

@@ -46,6 +46,14 @@ public sealed class TopologyTests
         { "attention-one-projection", ["10 x project.out last.in", "12 x embed.out qkv.in", "6 x qkv.out*12 project.in*4"] },
         // Heads of six features: a whole head goes.
         { "attention-heads-by-width", ["10 x project.out last.in", "12 x embed.out q.in k.in v.in", "4 x q.out*6 k.out*6 v.out*6 project.in*6"] },
+        // Neither path may change, and the other layer is never seen.
+        { "width-decides", ["5 x stem.out first.in", "6 x full.out last.in"] },
+        { "order-in-buffer", ["5 x stem.out first.in"] },
+        // Each product belongs to two channels, and so all belong together.
+        { "outer-product", ["7 x stem.out first.in"] },
+        { "largest-channels", ["5 x stem.out first.in"] },
+        { "half-gates", ["8 x first.out*2 last.in"] },
+        { "maxout", ["8 x first.out*2 last.in"] },
         { "grouped-transpose", ["4 x grouped.out*2 last.in*2", "6 x first.out*2 grouped.in*2"] },
         { "called-twice", ["6 x shared.out last.in*2", "8 x left.out right.out shared.in"] },
         { "called-on-itself", ["8 x first.out again.in again.out last.in"] },
@@ -99,6 +107,18 @@ public sealed class TopologyTests
     {
         using var subject = Traced("depthwise-multiplier-2");
         AssertOneOf(subject, ["8 x first.out depthwise.in depthwise.out*2 last.in*2"], ["2 x depthwise.out*8 last.in*8"]);
+    }
+
+    // One place is special, whichever channel is there: that channel stays, the others may go (or stay).
+    [Theory]
+    [InlineData("roll", 7)]
+    [InlineData("all-but-last", 7)]
+    [InlineData("first-channel-gates", 0)]
+    public void The_channel_at_a_special_place_stays(string name, int special)
+    {
+        using var subject = Traced(name);
+        AssertOneOf(subject, ["5 x stem.out first.in"], ["5 x stem.out first.in", "7 x first.out last.in"]);
+        Assert.NotNull(subject.Graph.Groups.Single(group => group.Members.Contains(new ChannelMember("first", ChannelAxis.Output, special))).Pin);
     }
 
     // A channel of zeros counts neither in a length nor in a maximum of what is not negative: such channels may stay as well as go.
