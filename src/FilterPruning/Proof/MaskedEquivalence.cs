@@ -19,7 +19,10 @@ internal sealed class MaskedEquivalence(DependencyGraph graph, IReadOnlyList<Lay
     public void RecordReference()
     {
         _references.Add(ReferenceRun.Record(graph, cuts, Seed));
-        var missing = Enumerable.Range(0, cuts.Count).Where(i => cuts[i].Changes && cuts[i].Layer.Rule is not BareTensorRule).ToHashSet();
+        var changed = Enumerable.Range(0, cuts.Count).Where(i => cuts[i].Changes && cuts[i].Layer.Rule is not BareTensorRule).ToList();
+        // What only training calls no forward reaches in evaluation mode.
+        _alone.AddRange(changed.Where(i => cuts[i].Layer.Calls.Count == 0).Select(layer => LayerAlone.Record(layer, cuts[layer], Seed)));
+        var missing = changed.Where(i => cuts[i].Layer.Calls.Count > 0).ToHashSet();
         missing.ExceptWith(_references[0].Exercised);
         foreach (var scale in Scales)
         {

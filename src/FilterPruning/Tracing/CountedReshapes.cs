@@ -105,7 +105,7 @@ internal sealed class CountedReshapes
         var block = borders.Aggregate(width, GreatestCommonDivisor);
         if (block == width) return;
         // What is no pattern of few blocks (a mirror, an order that is written down) is for the rehearsal to judge.
-        if (width / block > MostBlocks) return;
+        if (block == 1 || width / block > MostBlocks) return;
         for (var output = block; output < width; output++) Ties.Add((call.Layer.Out(output), call.Layer.Out(output % block)));
     }
 

@@ -26,11 +26,11 @@ internal sealed class Rehearsal(IReadOnlyList<LayerNode> nodes, Func<IReadOnlyLi
     /// <returns>What went wrong, or null.</returns>
     public string? Failure(IReadOnlyList<TracedLayer> layers, IReadOnlyList<ChannelRole> roles)
     {
-        // About a third of each, then a single group.
-        double[] shares = roles.Any(role => role.Count < FewGroups) ? [1 / 3.0, 0] : [1 / 3.0];
-        foreach (var share in shares)
+        // About a third of each, then a single group, then half.
+        double[] shares = roles.Any(role => role.Count < FewGroups) ? [1 / 3.0, 0, 0.5] : [1 / 3.0];
+        for (var trial = 0; trial < shares.Length; trial++)
         {
-            var removed = Choose(layers, roles, share, seed);
+            var removed = Choose(layers, roles, shares[trial], seed + trial);
             if (removed.Count == 0) continue;
             for (var scale = 0; scale < PortValues.Scales; scale++)
             {
