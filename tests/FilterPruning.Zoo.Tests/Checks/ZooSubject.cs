@@ -7,6 +7,7 @@ namespace FilterPruning.Zoo;
 internal sealed class ZooSubject : IDisposable
 {
     private readonly ZooModel _zoo;
+    private long _forwards;
 
     /// <summary>Makes an instance, gives it gradients, and traces it in training mode.</summary>
     public ZooSubject(ZooModel zoo)
@@ -15,13 +16,16 @@ internal sealed class ZooSubject : IDisposable
         Model = Create(zoo);
         using var scope = NewDisposeScope();
         Step("train before the cut", () => TrainingCheck.Backward(zoo, Model));
+        var perForward = LeftByAForward();
         var before = ModelValues.Of(Model);
         var random = get_rng_state();
         var live = LiveTensors.Settled();
+        _forwards = 0;
         var watch = Stopwatch.StartNew();
         Step("trace", () => Graph = DependencyGraph.Trace(Model, Forward));
         TraceTime = watch.Elapsed;
-        Step("trace: tensors left behind", () => ZooFailureException.Unless(Tensor.TotalCount <= live, $"{Tensor.TotalCount - live} tensors more than before"));
+        Step("trace: tensors left behind", () => ZooFailureException.Unless(
+            Tensor.TotalCount <= live + (_forwards * perForward), $"{Tensor.TotalCount - live} tensors more than before"));
         Step("trace: model as found", () =>
         {
             before.ThrowUnlessSame(Model);
@@ -50,11 +54,23 @@ internal sealed class ZooSubject : IDisposable
 
     public object? Forward(nn.Module model)
     {
+        _forwards++;
         var result = _zoo.Forward(model);
         return FailIn > 0 && --FailIn == 0 ? throw new InvalidOperationException("asked to fail") : result;
     }
 
     public void Dispose() => Model.Dispose();
+
+    // TorchSharp 0.107 counts a tensor for ever when MultiheadAttention is asked for no weights: one without a native side.
+    private long LeftByAForward()
+    {
+        using var scope = NewDisposeScope();
+        Model.eval();
+        var live = LiveTensors.Settled();
+        using (NewDisposeScope()) Forward(Model);
+        Model.train();
+        return Tensor.TotalCount - live;
+    }
 
     private void Step(string step, Action body) => ZooCheck.Step($"{_zoo.Name}: {step}", body);
 }
