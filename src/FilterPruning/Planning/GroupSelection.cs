@@ -6,6 +6,9 @@ namespace FilterPruning.Planning;
 /// <remarks>Shares are taken in decimal arithmetic, in which a ratio of 0.3 is three tenths: in binary, 0.7 of 10 is a little less than 7.</remarks>
 internal sealed class GroupSelection
 {
+    // Sums of fractions of groups are whole numbers but for rounding.
+    private const int Digits = 6;
+
     private readonly PruningOptions _options;
     private readonly LayerWidths _widths;
     private readonly List<Competition> _competitions = [];
@@ -20,9 +23,10 @@ internal sealed class GroupSelection
         var open = Enumerable.Range(0, roles.Count).Where(role => roles[role].OwnRatio is null);
         foreach (var rivals in open.GroupBy(role => options.Scope == PruningScope.Global ? "" : roles[role].Signature, StringComparer.Ordinal))
         {
-            var ranked = rivals.SelectMany(role => roles[role].Order.Select(group => (Group: group, Role: role))).OrderBy(entry => scores[entry.Group]).ThenBy(entry => entry.Group);
+            var ranked = rivals.SelectMany(role => roles[role].Order.Select((group, i) => (Group: group, Role: role, Unit: roles[role].Units[i])))
+                .OrderBy(entry => scores[entry.Group]).ThenBy(entry => entry.Group).Select(entry => (entry.Role, entry.Unit));
             _competitions.Add(new Competition(
-                [.. rivals], [.. ranked.Select(entry => entry.Role)], rivals.Sum(role => roles[role].OriginalCount - roles[role].Groups.Length)));
+                [.. rivals], [.. ranked], Math.Round(rivals.Sum(role => roles[role].OriginalFree), Digits), Math.Round(rivals.Sum(role => roles[role].Gone), Digits)));
         }
     }
 
@@ -81,17 +85,16 @@ internal sealed class GroupSelection
     /// <summary>The weakest groups of all rivals go. A group that some layer cannot spare is passed over.</summary>
     private static void Rank(Competition competition, decimal ratio, int[] counts, LayerWidths widths)
     {
-        var total = competition.Ranked.Length + competition.GoneBefore;
-        var left = (int)Math.Round(total * ratio, MidpointRounding.AwayFromZero) - competition.GoneBefore;
-        foreach (var role in competition.Ranked)
+        var left = (double)Math.Round((decimal)competition.Total * ratio, MidpointRounding.AwayFromZero) - competition.GoneBefore;
+        foreach (var (role, unit) in competition.Ranked)
         {
-            if (left <= 0)
+            if (left < unit / 2)
                 break;
             if (widths.Spare(role) == 0)
                 continue;
             widths.Remove(role, 1);
             counts[role]++;
-            left--;
+            left -= unit;
         }
     }
 
@@ -110,7 +113,8 @@ internal sealed class GroupSelection
 
     /// <summary>Roles whose groups are ranked together.</summary>
     /// <param name="Roles">The roles.</param>
-    /// <param name="Ranked">The role of each group that may go, weakest group first.</param>
+    /// <param name="Ranked">The role of each group that may go, weakest group first, and what the group is of an original one.</param>
+    /// <param name="Total">The groups that might go, before any earlier step of an iterative run.</param>
     /// <param name="GoneBefore">Groups of theirs that went in earlier steps of an iterative run.</param>
-    private sealed record Competition(int[] Roles, int[] Ranked, int GoneBefore);
+    private sealed record Competition(int[] Roles, (int Role, double Unit)[] Ranked, double Total, double GoneBefore);
 }

@@ -15,12 +15,15 @@ internal sealed class PlanRole
     private readonly int _step;
     private readonly int _least;
 
-    private PlanRole(ChannelRole[] parts, PruningOptions options, Func<int, bool> prunable, Func<int, double> score, PlanHistory? history)
+    private PlanRole(ChannelRole[] parts, PruningOptions options, PlanCandidates candidates, PlanHistory? history)
     {
         Sides = parts[0].Sides;
         Groups = [.. parts.SelectMany(part => part.Groups).Order()];
-        Order = [.. Groups.Where(prunable).OrderBy(score).ThenBy(group => group)];
+        Order = [.. Groups.Where(group => candidates.Prunable[group]).OrderBy(group => candidates.Scores[group]!.Value).ThenBy(group => group)];
         OriginalCount = history?.OriginalCount(Groups) ?? Groups.Length;
+        Units = [.. Order.Select(group => history?.Unit(group) ?? 1)];
+        Gone = history is null ? 0 : Groups.Sum(history.Gone);
+        OriginalFree = Units.Sum() + Gone + (history is null ? 0 : Groups.Where(candidates.PinnedSince.Contains).Sum(history.Unit));
         var outputs = Sides.Where(side => side.Axis == ChannelAxis.Output).Min(side => side.Channels);
         _step = options.ChannelMultiple / (int)GreatestCommonDivisor(options.ChannelMultiple, outputs);
         _least = Math.Max(1, Math.Max(
@@ -40,6 +43,15 @@ internal sealed class PlanRole
     /// <summary>The number of groups before any earlier step of an iterative run; without one, that of <see cref="Groups"/>.</summary>
     public int OriginalCount { get; }
 
+    /// <summary>What each group of <see cref="Order"/> is of an original one: 1 but in an iterative run.</summary>
+    public double[] Units { get; }
+
+    /// <summary>Original groups that went in earlier steps of an iterative run.</summary>
+    public double Gone { get; }
+
+    /// <summary>Original groups that might go, or have gone; those included that are pinned only since they are a layer's last.</summary>
+    public double OriginalFree { get; }
+
     /// <summary>A ratio of the role's own, or null.</summary>
     public double? OwnRatio { get; private set; }
 
@@ -48,16 +60,16 @@ internal sealed class PlanRole
 
     /// <summary>All roles of a graph that have output channels.</summary>
     public static List<PlanRole> Of(
-        DependencyGraph graph, PruningOptions options, double?[] scores, bool[] prunable, IReadOnlyDictionary<string, int> ownRatios, PlanHistory? history = null)
+        DependencyGraph graph, PruningOptions options, PlanCandidates candidates, IReadOnlyDictionary<string, int> ownRatios, PlanHistory? history = null)
     {
         var builds = graph.Layers.ToDictionary(layer => layer.Name, Build, StringComparer.Ordinal);
         var roles = new List<PlanRole>();
         foreach (var same in graph.Roles.Where(role => role.Sides.Any(side => side.Axis == ChannelAxis.Output)).GroupBy(Key))
         {
-            var role = new PlanRole([.. same], options, group => prunable[group], group => scores[group]!.Value, history);
+            var role = new PlanRole([.. same], options, candidates, history);
             var own = role.Sides.Where(side => side.Axis == ChannelAxis.Output && ownRatios.ContainsKey(side.Layer)).Select(side => ownRatios[side.Layer]).DefaultIfEmpty(-1).Max();
             role.OwnRatio = own < 0 ? null : options.LayerRatios[own].Ratio;
-            role.Signature = string.Join('|', role.Sides.Select(side => $"{builds[side.Layer]}/{side.Axis}/{side.Channels}").Order(StringComparer.Ordinal));
+            role.Signature = history?.Signature(role.Groups) ?? SignatureOf(role.Sides, builds);
             roles.Add(role);
         }
 
@@ -102,6 +114,23 @@ internal sealed class PlanRole
 
     /// <summary>The fewest groups that the role keeps where it is cut alone.</summary>
     public bool MayKeep(int kept) => kept >= Math.Min(_least, Groups.Length);
+
+    /// <summary>The signature of every group's role, by the group's index.</summary>
+    public static string[] Signatures(DependencyGraph graph)
+    {
+        var builds = graph.Layers.ToDictionary(layer => layer.Name, Build, StringComparer.Ordinal);
+        var signatures = new string[graph.Groups.Count];
+        foreach (var role in graph.Roles)
+        {
+            foreach (var group in role.Groups)
+                signatures[group] = SignatureOf(role.Sides, builds);
+        }
+
+        return signatures;
+    }
+
+    private static string SignatureOf(IReadOnlyList<RoleSide> sides, Dictionary<string, string> builds)
+        => string.Join('|', sides.Select(side => $"{builds[side.Layer]}/{side.Axis}/{side.Channels}").Order(StringComparer.Ordinal));
 
     private static string Key(ChannelRole role) => string.Join('|', role.Sides.Select(side => $"{side.Layer}/{side.Axis}/{side.Channels}"));
 

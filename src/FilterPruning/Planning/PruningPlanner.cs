@@ -30,7 +30,7 @@ public static class PruningPlanner
         options.Validate();
         var ownRatios = LayerPattern.MatchRatios(options.LayerRatios, [.. graph.Layers.Select(layer => layer.Name)]);
         var candidates = Candidates(graph, options, history);
-        var roles = PlanRole.Of(graph, options, candidates.Scores, candidates.Prunable, ownRatios, history);
+        var roles = PlanRole.Of(graph, options, candidates, ownRatios, history);
         var selection = new GroupSelection(graph, options, roles, candidates.Scores, history);
         return Build(graph, options, candidates, Weakest(graph, roles, Select(graph, options, selection, history)));
     }
@@ -42,9 +42,15 @@ public static class PruningPlanner
         GraphChecks.ThrowIfStale(graph);
         var scores = FilterScorer.ScoreGroups(graph, options);
         var prunable = new bool[graph.Groups.Count];
-        foreach (var group in graph.Groups)
-            prunable[group.Index] = group.Pin is null && scores[group.Index] is not null && !held.Holds(group.Index) && history?.WasPinned(group.Index) != true;
-        return new PlanCandidates(scores, prunable, held);
+        var pinnedSince = new HashSet<int>();
+        foreach (var group in graph.Groups.Where(group => scores[group.Index] is not null && !held.Holds(group.Index) && history?.WasPinned(group.Index) != true))
+        {
+            prunable[group.Index] = group.Pin is null;
+            if (group.Pin is not null && history is not null)
+                pinnedSince.Add(group.Index);
+        }
+
+        return new PlanCandidates(scores, prunable, pinnedSince, held);
     }
 
     /// <summary>The groups that go when each role loses so many, by index.</summary>
@@ -64,7 +70,7 @@ public static class PruningPlanner
     internal static PruningPlan EmptyPlan(DependencyGraph graph, PruningOptions options)
     {
         var nothing = options with { Ratio = 0, Target = null, LayerRatios = [] };
-        var candidates = new PlanCandidates(new double?[graph.Groups.Count], new bool[graph.Groups.Count], new HeldGroups(graph, nothing));
+        var candidates = new PlanCandidates(new double?[graph.Groups.Count], new bool[graph.Groups.Count], new HashSet<int>(), new HeldGroups(graph, nothing));
         return Build(graph, nothing, candidates, new bool[graph.Groups.Count]);
     }
 
@@ -127,5 +133,6 @@ public static class PruningPlanner
 /// <summary>What a plan may choose from.</summary>
 /// <param name="Scores">The score of each group; null for groups without a filter.</param>
 /// <param name="Prunable">Which groups may go.</param>
+/// <param name="PinnedSince">Groups that might have gone at the first step of an iterative run, and are pinned now.</param>
 /// <param name="Held">What the options keep, and why.</param>
-internal sealed record PlanCandidates(double?[] Scores, bool[] Prunable, HeldGroups Held);
+internal sealed record PlanCandidates(double?[] Scores, bool[] Prunable, IReadOnlySet<int> PinnedSince, HeldGroups Held);

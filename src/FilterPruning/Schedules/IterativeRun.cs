@@ -11,6 +11,7 @@ internal sealed class IterativeRun : IDisposable
     private readonly IterativeOptions _options;
     private readonly DependencyGraph _original;
     private readonly long _bytes;
+    private readonly string[] _signatures;
     private readonly TrainingState _start;
     private readonly PruningPlan _nothing;
     private readonly List<IterativeStepReport> _reports = [];
@@ -22,6 +23,7 @@ internal sealed class IterativeRun : IDisposable
         _trace = trace;
         _options = options;
         _original = trace(options.Trace ?? new TraceOptions());
+        _signatures = PlanRole.Signatures(_original);
         _bytes = StoredBytes.Measure(_original);
         _nothing = PruningPlanner.EmptyPlan(_original, options.Pruning);
         _start = new TrainingState(_original, options.Pruning.Optimizers);
@@ -53,7 +55,7 @@ internal sealed class IterativeRun : IDisposable
     private IterativeEnd Step(int number, double? metricBefore, Action<IterativeStep>? afterStep)
     {
         var graph = _done is null ? _original : Trace();
-        var history = _done is null ? null : new PlanHistory(_original, _done, _bytes, graph);
+        var history = _done is null ? null : new PlanHistory(_original, _done, _bytes, _signatures, graph);
         var plan = PruningPlanner.CreatePlan(graph, _options.At(number, Share), history);
         _options.BeforeCut?.Invoke(graph, plan);
         var proofError = Cut(graph, plan);

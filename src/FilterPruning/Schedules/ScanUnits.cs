@@ -27,7 +27,7 @@ internal sealed class ScanUnits
         _options = options with { Ratio = 0, Target = null, Scope = PruningScope.Local };
         var ratios = LayerPattern.MatchRatios(options.LayerRatios, [.. graph.Layers.Select(layer => layer.Name)]);
         Candidates = PruningPlanner.Candidates(graph, _options, null);
-        Roles = PlanRole.Of(graph, _options, Candidates.Scores, Candidates.Prunable, ratios);
+        Roles = PlanRole.Of(graph, _options, Candidates, ratios);
         _widths = new LayerWidths(graph, Roles, _options);
         Units = Unite();
     }

@@ -36,12 +36,13 @@ public static class PruningSchedule
         if (step == 0 || step == steps)
             return step == 0 ? 0 : final;
         var part = (double)step / steps;
-        return shape switch
+        // Rounding could take an intermediate step past the last one.
+        return Math.Min(final, shape switch
         {
             ScheduleShape.Linear => final * step / steps,
             ScheduleShape.Exponential => 1 - Math.Pow(1 - final, part),
             ScheduleShape.Cubic => final * (1 - Math.Pow(1 - part, 3)),
             _ => throw new ArgumentOutOfRangeException(nameof(shape), shape, $"The shape is {(int)shape}; allowed are {string.Join(", ", Enum.GetNames<ScheduleShape>())}."),
-        };
+        });
     }
 }

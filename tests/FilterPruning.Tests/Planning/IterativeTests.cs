@@ -55,10 +55,14 @@ public class IterativeTests
             if (among == PruningScope.Local)
                 Assert.All(once.Layers, layer => Assert.Equal(layer.KeptOutputs, result.Plan.Find(layer.Name)!.KeptOutputs));
             else if (multiple == 1)
-                Assert.Equal(once.RemovedGroups, result.Plan.RemovedGroups);
+                Assert.Equal(once.RemovedGroups, RemovedOf(graph, result.Plan));
             Assert.Equal(result.After.Parameters, net.parameters().Sum(parameter => parameter.numel()));
             Assert.All(result.Plan.Layers, layer => Assert.True(layer.RemovedOutputs.Count <= 0.8 * layer.OutputChannels));
-        }, iter: 8, threads: 1, seed: "0N0XIzNsQ0O4");
+        }, iter: 10, threads: 1, seed: "8aYsijQ35Wp1");
+
+    /// <summary>The original groups that a plan removes: a narrow grouped layer ties less than a wide one did, so that steps may count otherwise.</summary>
+    private static int RemovedOf(DependencyGraph graph, PruningPlan plan)
+        => graph.Groups.Count(group => group.Members.Any(member => member.Axis == ChannelAxis.Output && plan.Find(member.Layer)!.RemovedOutputs.Contains(member.Channel)));
 
     [Theory]
     [InlineData("macs:0.4")]
