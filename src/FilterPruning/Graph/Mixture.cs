@@ -86,7 +86,7 @@ internal sealed class Mixture
     }
 
     /// <summary>Equal places of all blocks: of the reader's inputs, and of whatever reaches them, mixed (queries, keys) or alone (values), taken in order, as often as a block is wide.</summary>
-    private List<(int First, int Second)>? SamePlaces(List<int[]> blocks, IReadOnlyList<Connection> all)
+    private List<(int First, int Second)> SamePlaces(List<int[]> blocks, IReadOnlyList<Connection> all)
     {
         var (ties, width, blockOf) = (new List<(int, int)>(), blocks[0].Length, new Dictionary<int, int>());
         for (var number = 0; number < blocks.Count; number++)
@@ -97,14 +97,17 @@ internal sealed class Mixture
                 ties.Add((Reader.In(blocks[0][place]), Reader.In(blocks[number][place])));
             }
         }
+        var widths = new Dictionary<int, int[]>();
         var reached = all.SelectMany(connection => connection.Exact.Select(pair => (connection.From.Layer, pair.Out, pair.In)))
             .Concat(_entries.Select(entry => (entry.Connection.From.Layer, Out: entry.Output, In: entry.Inputs.Min))).Where(reach => blockOf.ContainsKey(reach.In));
         foreach (var block in reached.GroupBy(reach => (reach.Layer, Block: blockOf[reach.In])))
         {
             if (block.Key.Layer.Rule is Layers.BareTensorRule) continue;
             var outputs = block.Select(reach => reach.Out).Distinct().Order().ToArray();
-            if (outputs.Length % width != 0) return null;
-            for (var at = 0; at < outputs.Length; at++) ties.Add((Reader.In(blocks[0][at % width]), block.Key.Layer.Out(outputs[at])));
+            // Queries and keys of another width than the values have places of their own.
+            var own = outputs.Length % width != 0;
+            if (own) widths.TryAdd(outputs.Length, [.. outputs.Select(output => block.Key.Layer.Out(output))]);
+            for (var at = 0; at < outputs.Length; at++) ties.Add((own ? widths[outputs.Length][at] : Reader.In(blocks[0][at % width]), block.Key.Layer.Out(outputs[at])));
         }
         return ties;
     }

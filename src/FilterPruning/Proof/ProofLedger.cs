@@ -17,7 +17,7 @@ internal sealed class ProofLedger(DependencyGraph graph, double tolerance)
         if (!actual.shape.SequenceEqual(expected.shape))
         {
             throw new PruningException(
-                $"Layer '{name}' of the pruned model gives [{string.Join(", ", actual.shape)}] instead of [{string.Join(", ", expected.shape)}]. Look for a width that is written down as a number before it.");
+                $"Layer '{name}' of the pruned model gives [{string.Join(", ", actual.shape)}] instead of [{string.Join(", ", expected.shape)}]. Look for a width that is written down as a number before it, or for a tensor that the layer's rule does not name.");
         }
 
         var error = RelativeError.Of(actual, expected);
@@ -54,7 +54,7 @@ internal sealed class ProofLedger(DependencyGraph graph, double tolerance)
             var worst = _violations.OrderByDescending(violation => violation.Error).Select(violation => $"{violation.What} by {violation.Error:G3}").Distinct();
             throw new PruningException(
                 $"The pruned model differs from its masked self (relative to each output's largest value; allowed is {tolerance}): {string.Join(", ", worst.Take(5))}. "
-                + "A tie between channels was missed before the first of these layers; keep its channels by the option Ignore.");
+                + "A tie between channels was missed before the first of these layers: keep its channels by the option Ignore. If that layer has a rule of your own, see whether its outputs depend on one another (LayerRule.OutputsOn).");
         }
 
         var largest = _errors.DefaultIfEmpty().Max();

@@ -58,6 +58,13 @@ internal sealed class ModelState : IDisposable
         return true;
     }
 
+    /// <summary>Takes back that a tensor is open to derivatives.</summary>
+    public void Close(Tensor tensor)
+    {
+        // By reference: tensors compare by value.
+        if (_opened.RemoveAll(opened => ReferenceEquals(opened, tensor)) > 0) tensor.requires_grad = false;
+    }
+
     /// <summary>Until the state is restored, gives random values to elements of an opened tensor that are next to zero and would hide what they scale (a layer scale before training).</summary>
     public void Enliven(Tensor tensor, int seed)
     {

@@ -24,7 +24,7 @@ internal sealed class Partners(IReadOnlyList<LayerNode> nodes, Func<object?> for
         var numbers = channels.ToDictionary(pair => pair.Key, pair => pair.Value.Select((channel, number) => (channel, number)).ToDictionary(item => item.channel, item => item.number));
         Drop(_ => false, dead => dead.Any(isDead => isDead));
         var most = numbers.Values.Max(known => known.Count);
-        for (var bit = 0; 1 << bit < most && complete.Count > 0; bit++)
+        for (var bit = 0; (bit == 0 || 1 << bit < most) && complete.Count > 0; bit++)
         {
             var set = Dead(number => (number >> bit & 1) == 1);
             var unset = Dead(number => (number >> bit & 1) == 0);

@@ -87,11 +87,22 @@ internal sealed class Recording : IDisposable
         foreach (var port in node.Rule.InputPorts(node.Module, inputs))
         {
             // A copy, for in-place code (ReLU) may write into the input later.
-            if (inputs[port.Index] is { } input && input.is_floating_point()) call.Inputs.Add(new RecordedInput(port, input.clone().DetachFromDisposeScope()));
+            if (inputs[port.Index] is not { } input || !input.is_floating_point()) continue;
+            CheckWidth(node, port, input, "input");
+            call.Inputs.Add(new RecordedInput(port, input.clone().DetachFromDisposeScope()));
         }
         // What happens inside the layer is its rule's business: no history for it.
         set_grad_enabled(false);
         return inputs;
+    }
+
+    /// <summary>A rule that counts channels wrongly, or looks for them along the wrong axis, is told so where it shows first.</summary>
+    private static void CheckWidth(LayerNode node, TensorPort port, Tensor value, string what)
+    {
+        var channels = port.Count ?? (port.Side == ChannelAxis.Input ? node.Inputs : node.Outputs) - port.Offset;
+        if (port.Axis >= 0 && port.Axis < value.dim() && value.shape[port.Axis] == channels) return;
+        throw new PruningException(
+            $"The rule {node.Rule.Kind} says that the {what} of layer '{node.Name}' has {channels} channels along axis {port.Axis}, but its shape is [{string.Join(", ", value.shape)}]. Correct the rule's channel count or axis.");
     }
 
     private IReadOnlyList<Tensor> After(IReadOnlyList<Tensor> outputs)
@@ -106,6 +117,7 @@ internal sealed class Recording : IDisposable
         {
             var output = outputs[port.Index];
             if (!output.is_floating_point()) continue;
+            CheckWidth(call.Layer, port, output, "output");
             // The leaf is outside the model's own scopes, which must not end its life.
             var (leaf, stand) = _values.Make(call.Layer, output, port);
             var recorded = new RecordedPort(call, port, leaf);

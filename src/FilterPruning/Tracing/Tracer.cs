@@ -39,7 +39,7 @@ internal sealed class Tracer
         {
             options.OnTrial?.Invoke(0, options.MaximumTrials + 1);
             tracer.RunPlain();
-            tracer.RunTrials(tracer.OpenWeights(state));
+            tracer.RunTrials(state, tracer.OpenWeights(state));
             options.OnTrial?.Invoke(options.MaximumTrials + 1, options.MaximumTrials + 1);
         }
         catch (ForwardFailedException error)
@@ -65,7 +65,7 @@ internal sealed class Tracer
         KeepShapes(recording);
     }
 
-    private void RunTrials(IReadOnlyList<Weight> weights)
+    private void RunTrials(ModelState state, IReadOnlyList<Weight> weights)
     {
         ForwardFailedException? failure = null;
         using var generator = new Generator((ulong)_options.Seed, CPU);
@@ -87,7 +87,14 @@ internal sealed class Tracer
             }
             if (_evidence.Trials >= 2 && !_evidence.Calls.Any(call => call.IsDark)) break;
         }
-        if (_evidence.Trials == 0) throw failure!;
+        if (_evidence.Trials == 0)
+        {
+            // Code that writes into a buffer in place does not bear the buffer to be watched.
+            if (!weights.Any(weight => weight.IsBuffer)) throw failure!;
+            foreach (var weight in weights.Where(weight => weight.IsBuffer)) state.Close(weight.Tensor);
+            RunTrials(state, [.. weights.Where(weight => !weight.IsBuffer)]);
+            return;
+        }
         RunTrainingTrials(generator, codes, weights);
     }
 

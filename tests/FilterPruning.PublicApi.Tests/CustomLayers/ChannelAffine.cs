@@ -5,7 +5,7 @@ namespace FilterPruning.PublicApi.Tests.CustomLayers;
 
 /// <summary>A factor and a shift for each channel, with the width in a field of its own.</summary>
 [LayerRule(typeof(ChannelAffineRule))]
-public class ChannelAffine : nn.Module<Tensor, Tensor>
+internal sealed class ChannelAffine : nn.Module<Tensor, Tensor>
 {
     /// <summary>[C]</summary>
     public readonly Parameter factor;
@@ -27,7 +27,7 @@ public class ChannelAffine : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    public int Channels { get; internal set; }
+    public int Channels { get; set; }
 
     public override Tensor forward(Tensor input)
     {
@@ -45,7 +45,7 @@ public class ChannelAffine : nn.Module<Tensor, Tensor>
 }
 
 /// <summary>Channel-wise: output channel i depends on input channel i alone, so that both are one. Such layers name output axes alone.</summary>
-public sealed class ChannelAffineRule : LayerRule<ChannelAffine>
+internal sealed class ChannelAffineRule : LayerRule<ChannelAffine>
 {
     public override ChannelMapping Mapping(nn.Module module) => ChannelMapping.ChannelWise;
 

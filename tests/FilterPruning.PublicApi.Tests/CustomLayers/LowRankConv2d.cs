@@ -5,7 +5,7 @@ namespace FilterPruning.PublicApi.Tests.CustomLayers;
 
 /// <summary>A convolution as the product of two smaller ones. Its rule is named by the attribute.</summary>
 [LayerRule(typeof(LowRankConv2dRule))]
-public sealed class LowRankConv2d : nn.Module<Tensor, Tensor>
+internal sealed class LowRankConv2d : nn.Module<Tensor, Tensor>
 {
     /// <summary>[rank, in, k, k]</summary>
     public readonly Parameter down;
@@ -34,7 +34,7 @@ public sealed class LowRankConv2d : nn.Module<Tensor, Tensor>
 }
 
 /// <summary>Dense: every output channel depends on every input channel. The rank stays.</summary>
-public sealed class LowRankConv2dRule : LayerRule<LowRankConv2d>
+internal sealed class LowRankConv2dRule : LayerRule<LowRankConv2d>
 {
     protected override IReadOnlyList<ChannelTensor> Describe(LowRankConv2d layer) =>
     [

@@ -4,7 +4,7 @@ using TorchSharp.Modules;
 namespace FilterPruning.PublicApi.Tests.CustomLayers;
 
 /// <summary>A convolution whose filters are brought to mean 0 and variance 1 at each call (Qiao et al., "Weight Standardization", 2019). It has no attribute: its rule is given to the trace.</summary>
-public sealed class StandardizedConv2d : nn.Module<Tensor, Tensor>
+internal sealed class StandardizedConv2d : nn.Module<Tensor, Tensor>
 {
     /// <summary>[out, in, k, k]</summary>
     public readonly Parameter weight;
@@ -31,7 +31,7 @@ public sealed class StandardizedConv2d : nn.Module<Tensor, Tensor>
 /// Dense, but not a plain weighted sum: with fewer inputs, mean and deviation of each filter are others. Zeros in the weight would not be the same as removing, so the rule says itself what a
 /// narrow layer gives.
 /// </summary>
-public sealed class StandardizedConv2dRule : LayerRule<StandardizedConv2d>
+internal sealed class StandardizedConv2dRule : LayerRule<StandardizedConv2d>
 {
     protected override IReadOnlyList<ChannelTensor> Describe(StandardizedConv2d layer) => [new("weight", layer.weight, outputAxis: 0, inputAxis: 1)];
 

@@ -103,4 +103,34 @@ public class LeavesAsFoundTests
     }
 
     private static Dictionary<string, Tensor> State(Module module) => module.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value.detach().clone());
+
+    private sealed class Counting : Module<Tensor, Tensor>
+    {
+        private readonly TorchSharp.Modules.Conv2d first = Conv2d(3, 8, 3);
+        private readonly TorchSharp.Modules.Conv2d last = Conv2d(8, 5, 3);
+
+        public Counting() : base(nameof(Counting))
+        {
+            register_buffer("seen", zeros(1));
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input)
+        {
+            get_buffer("seen")!.add_(1);
+            return last.call(functional.relu(first.call(input)));
+        }
+    }
+
+    [Fact]
+    public void Code_that_writes_into_a_buffer_is_traced_and_its_buffer_left_as_found()
+    {
+        using var scope = NewDisposeScope();
+        using var net = new Counting();
+        net.call(Example());
+        var graph = DependencyGraph.Trace(net, Example());
+        Assert.Equal(["8 x first.out last.in"], GroupText.Prunable(graph));
+        Assert.Equal(1, net.get_buffer("seen")!.item<float>());
+        Assert.False(net.get_buffer("seen")!.requires_grad);
+    }
 }

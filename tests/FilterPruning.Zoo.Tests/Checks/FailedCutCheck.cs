@@ -17,15 +17,14 @@ internal static class FailedCutCheck
     /// <summary>The forward throws on the narrowed model.</summary>
     public static void WithFailingForward(ZooModel zoo, ZooSubject subject, PruningPlan plan)
     {
-        // The first forward of a cut runs the masked self, the second the narrowed model.
-        subject.FailIn = 2;
+        subject.FailsWhenNarrow = true;
         try
         {
             Refused(zoo, subject, plan);
         }
         finally
         {
-            subject.FailIn = 0;
+            subject.FailsWhenNarrow = false;
         }
     }
 

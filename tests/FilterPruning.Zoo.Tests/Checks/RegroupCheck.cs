@@ -8,7 +8,7 @@ namespace FilterPruning.Zoo;
 /// pinned, what was free stays free.
 /// </summary>
 /// <remarks>
-/// Four things may differ, and rightly:
+/// Some things may differ, and rightly:
 /// <list type="bullet">
 /// <item>Among channels that stay in both graphs, ties say nothing, for nothing of them can go. Whether what cannot be told apart is pinned one by one or as one group depends on the width.</item>
 /// <item>A group that has come to hold a whole side of a layer cannot be removed any more. It is pinned now, if only for that, and since nothing could be
@@ -16,6 +16,7 @@ namespace FilterPruning.Zoo;
 /// and a single attention head is tied to nothing.</item>
 /// <item>A grouped layer with one channel left in each block is a depthwise one: its blocks are no longer tied to each other, and both of its sides are one unit. Its groups
 /// may fall into several, those of its two sides may be joined, and some may be free where all were pinned for one of them.</item>
+/// <item>A parameter or buffer of no layer with one channel left is a mere number.</item>
 /// <item>A depthwise layer with one channel left is a plain one: its two sides are two units now.</item>
 /// </list>
 /// </remarks>
@@ -29,17 +30,26 @@ internal sealed class RegroupCheck
     // The channels whose groups touched a layer that maps otherwise now.
     private HashSet<ChannelMember> _joined = [];
 
-    // The channels that were pinned.
+    // Parameters that have become mere numbers.
+    private readonly HashSet<string> _scalars = [];
+
+    // The channels that cannot go: pinned, or of a group that has come to hold a whole side.
     private HashSet<ChannelMember> _stayed = [];
 
-    private RegroupCheck(DependencyGraph before, DependencyGraph after)
+    private RegroupCheck(DependencyGraph before, PruningPlan plan, DependencyGraph after)
     {
         (_before, _after) = (before, after);
         var mapping = before.Layers.ToDictionary(layer => layer.Name, layer => layer.Mapping);
         foreach (var layer in after.Layers)
             ZooFailureException.Unless(mapping.ContainsKey(layer.Name), $"layer '{layer.Name}' is called now and was not before");
+        var present = after.Layers.Select(layer => layer.Name).ToHashSet();
         foreach (var layer in before.Layers)
-            ZooFailureException.Unless(after.Layers.Any(now => now.Name == layer.Name), $"layer '{layer.Name}' is not called any more");
+        {
+            if (present.Contains(layer.Name)) continue;
+            ZooFailureException.Unless(IsNumber(layer, plan), $"layer '{layer.Name}' is not called any more");
+            _scalars.Add(layer.Name);
+        }
+
         _changedLayers = [.. after.Layers.Where(layer => layer.Mapping != mapping[layer.Name]).Select(layer => layer.Name)];
         _width = after.Groups.SelectMany(group => group.Members).GroupBy(member => (member.Layer, member.Axis)).ToDictionary(side => side.Key, side => side.Count());
     }
@@ -48,7 +58,7 @@ internal sealed class RegroupCheck
     /// <param name="before">The graph before the cut.</param>
     /// <param name="plan">What was cut.</param>
     /// <param name="after">The graph of the cut model.</param>
-    public static void Run(DependencyGraph before, PruningPlan plan, DependencyGraph after) => new RegroupCheck(before, after).Compare(RemovedGroups(before, plan));
+    public static void Run(DependencyGraph before, PruningPlan plan, DependencyGraph after) => new RegroupCheck(before, plan, after).Compare(RemovedGroups(before, plan));
 
     /// <summary>The groups that a plan removes, from the channels it lists.</summary>
     public static HashSet<int> RemovedGroups(DependencyGraph graph, PruningPlan plan)
@@ -67,7 +77,7 @@ internal sealed class RegroupCheck
         var groupOf = _after.Groups.SelectMany(group => group.Members.Select(member => (member, group))).ToDictionary(pair => pair.member, pair => pair.group);
         var seen = 0;
         var left = _before.Groups.Where(group => !removed.Contains(group.Index)).ToList();
-        _stayed = left.Where(group => group.Pin is not null).SelectMany(group => group.Members).Select(member => member with { Channel = renumber[member] }).ToHashSet();
+        _stayed = left.Where(group => group.Pin is not null || IsWhole(group)).SelectMany(group => group.Members).Select(member => member with { Channel = renumber[member] }).ToHashSet();
         _joined = left.Where(group => group.Members.Any(member => _changedLayers.Contains(member.Layer))).SelectMany(group => group.Members)
             .Select(member => member with { Channel = renumber[member] }).ToHashSet();
         foreach (var group in left)
@@ -93,27 +103,33 @@ internal sealed class RegroupCheck
         if (expected.Count == 0) return;
         var first = expected.First();
         var pinned = parts.Where(part => part.Pin is not null).ToList();
-        if (old.Pin is not null && pinned.Count == parts.Count && parts.SelectMany(part => part.Members).Where(Counts).All(_stayed.Contains)) return;
+        var whole = IsWhole(old);
+        if ((old.Pin is not null || whole) && pinned.Count == parts.Count && parts.SelectMany(part => part.Members).Where(Counts).All(_stayed.Contains)) return;
         var changed = _joined.Contains(first);
         foreach (var stranger in parts.SelectMany(part => part.Members).Where(Counts).Where(member => !expected.Contains(member) && !(changed && _joined.Contains(member))))
             throw new ZooFailureException($"{Text(stranger)} is tied to {Text(first)} now and was not before");
-        var whole = expected.GroupBy(member => (member.Layer, member.Axis)).Any(side => side.Count() == _width[side.Key]);
         if (changed && (whole || old.Pin is not null || pinned.TrueForAll(part => part.Pin!.Reason == PinReason.WholeLayer))) return;
-        if (whole && pinned.Count == parts.Count) return;
+        if (old.Pin is null && pinned.Count > 0)
+            throw new ZooFailureException($"{Text(first)} was free and is pinned now: {pinned[0].Pin!.Reason}, {pinned[0].Pin!.Evidence}");
         if (parts.Count > 1)
         {
             var other = parts.Skip(1).First().Members.First(Counts);
             throw new ZooFailureException($"{Text(first)} was tied to {Text(other)} and is not any more");
         }
 
-        if (old.Pin is null && pinned.Count > 0)
-            throw new ZooFailureException($"{Text(first)} was free and is pinned now: {pinned[0].Pin!.Reason}, {pinned[0].Pin!.Evidence}");
         if (old.Pin is not null && pinned.Count == 0)
             throw new ZooFailureException($"{Text(first)} was pinned ({old.Pin.Reason}, {old.Pin.Evidence}) and is free now");
     }
 
     // The sides of a layer whose mapping changed are the same unit in one graph and two in the other.
-    private bool Counts(ChannelMember member) => member.Axis == ChannelAxis.Output || !_changedLayers.Contains(member.Layer);
+    private bool Counts(ChannelMember member) => !_scalars.Contains(member.Layer) && (member.Axis == ChannelAxis.Output || !_changedLayers.Contains(member.Layer));
+
+    // Whether a group of the graph before the cut holds all that is left of a side of a layer.
+    private bool IsWhole(ChannelGroup group) =>
+        group.Members.Where(Counts).GroupBy(member => (member.Layer, member.Axis)).Any(side => side.Count() == _width.GetValueOrDefault(side.Key));
+
+    private static bool IsNumber(TracedLayer layer, PruningPlan plan) =>
+        (layer.Kind.StartsWith("Parameter", StringComparison.Ordinal) || layer.Kind.StartsWith("Buffer", StringComparison.Ordinal)) && plan.Find(layer.Name) is { } planned && planned.KeptOutputs == 1;
 
     private Dictionary<ChannelMember, int> Renumbering(HashSet<int> removed)
     {

@@ -114,13 +114,11 @@ public sealed class ZooCheck
     private void CheckCut(ZooConfiguration configuration, Action<string, Action> step)
     {
         var (model, graph) = (_subject.Model, _subject.Graph);
-        using var optimizer = TrainingCheck.Optimizer(model);
-        var surgery = new SurgeryOptions();
-        if (configuration.TrainsBefore)
+        using var earlier = configuration.TrainsBefore ? TrainingCheck.Optimizer(model) : null;
+        if (earlier is not null)
         {
-            step("train before the cut", () => TrainingCheck.Step(_zoo, model, optimizer));
+            step("train before the cut", () => TrainingCheck.Step(_zoo, model, earlier));
             foreach (var (_, parameter) in ModelValues.Parameters(model)) parameter.grad = null;
-            surgery = surgery with { Optimizers = [optimizer] };
         }
 
         var before = ModelValues.Of(model);
@@ -128,7 +126,7 @@ public sealed class ZooCheck
         PruningPlan plan = null!;
         CutResult cut = null!;
         step("plan", () => plan = PruningPlanner.CreatePlan(graph, configuration.Options));
-        step("cut", () => cut = Surgeon.Apply(graph, plan, surgery));
+        step("cut", () => cut = Surgeon.Apply(graph, plan, new SurgeryOptions { Optimizers = earlier is null ? [] : [earlier] }));
         step("proof", () => ZooFailureException.Unless(cut.ProofError is >= 0 and <= Tolerance, $"the proof's error is {cut.ProofError} (at most {Tolerance}), worst in '{cut.Proof.WorstLayer}'"));
         _worstProof = Math.Max(_worstProof, cut.ProofError);
         step("frozen as before", () => before.ThrowUnlessSameFrozen(model));
@@ -136,7 +134,8 @@ public sealed class ZooCheck
         step("shapes of the answers", () => Answers.SameShapes(answers, Answers.Of(_zoo, model), _zoo.CountsVary));
         step("save and load", () => CheckStorage(plan));
         step("trace again", () => CheckTrace(plan));
-        step("train", () => TrainingCheck.Step(_zoo, model, optimizer));
+        using var optimizer = earlier is null ? TrainingCheck.Optimizer(model) : null;
+        step("train", () => TrainingCheck.Step(_zoo, model, earlier ?? optimizer!));
         step("undo", () => CheckUndo(cut, before, answers));
         if (configuration.IsShown) (_before, _after) = (plan.Before, plan.Predicted);
     }

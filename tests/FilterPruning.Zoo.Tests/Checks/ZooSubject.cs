@@ -7,12 +7,14 @@ namespace FilterPruning.Zoo;
 internal sealed class ZooSubject : IDisposable
 {
     private readonly ZooModel _zoo;
+    private readonly long _size;
 
     /// <summary>Makes an instance, gives it gradients, and traces it in training mode.</summary>
     public ZooSubject(ZooModel zoo)
     {
         _zoo = zoo;
         Model = Create(zoo);
+        _size = Size(Model);
         using var scope = NewDisposeScope();
         Step("train before the cut", () => TrainingCheck.Backward(zoo, Model));
         var before = ModelValues.Of(Model);
@@ -38,8 +40,8 @@ internal sealed class ZooSubject : IDisposable
 
     public TimeSpan TraceTime { get; }
 
-    /// <summary>Lets the how-manieth forward of the graph from now on throw after it ran; 0 for none.</summary>
-    public int FailIn { get; set; }
+    /// <summary>Lets every forward of the graph throw, after it ran, while the model has lost anything.</summary>
+    public bool FailsWhenNarrow { get; set; }
 
     /// <summary>An instance with weights from the zoo's seed.</summary>
     public static nn.Module Create(ZooModel zoo)
@@ -51,8 +53,10 @@ internal sealed class ZooSubject : IDisposable
     public object? Forward(nn.Module model)
     {
         var result = _zoo.Forward(model);
-        return FailIn > 0 && --FailIn == 0 ? throw new InvalidOperationException("asked to fail") : result;
+        return FailsWhenNarrow && Size(model) != _size ? throw new InvalidOperationException("asked to fail") : result;
     }
+
+    private static long Size(nn.Module model) => model.state_dict().Values.Sum(tensor => tensor.numel());
 
     public void Dispose() => Model.Dispose();
 

@@ -19,7 +19,7 @@ internal static class GroupText
 
     private static string[] Lines(DependencyGraph graph, Func<ChannelGroup, bool> wanted)
     {
-        var layers = graph.Layers.Where(layer => layer.Calls.Count > 0).Select(layer => layer.Name).ToHashSet();
+        var layers = graph.Layers.Where(layer => !layer.Kind.StartsWith("Parameter", StringComparison.Ordinal) && !layer.Kind.StartsWith("Buffer", StringComparison.Ordinal)).Select(layer => layer.Name).ToHashSet();
         return [.. graph.Groups.Where(wanted).Select(group => Signature(group, layers)).Where(line => line.Length > 0).GroupBy(line => line).Select(same => $"{same.Count()} x {same.Key}").Order(StringComparer.Ordinal)];
     }
 

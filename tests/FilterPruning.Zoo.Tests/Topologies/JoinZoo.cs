@@ -63,4 +63,30 @@ public static class JoinZoo
     public static ZooModel Flip { get; } = ZooModel.Of("flip", () => new Net(
         (n, x) => n.Call("last", F.relu(n.Call("first", x)).flip(1)),
         ("first", Conv(3, 8)), ("last", Conv(8, 5))), 2, 3, 8, 8);
+
+    /// <summary>Two maps, one of them narrow, joined to their own negatives (CReLU): each value goes two ways at once.</summary>
+    public static ZooModel JoinedToNegatives { get; } = ZooModel.Of("joined-to-negatives", () => new Net(
+        (n, x) =>
+        {
+            var y = cat([n.Call("wide", x), n.Call("narrow", x)], 1);
+            return n.Call("last", F.relu(cat([y, -y], 1)));
+        },
+        ("wide", Conv(3, 8)), ("narrow", Conv(3, 2)), ("last", Conv(20, 5))), 2, 3, 8, 8);
+
+    /// <summary>The halves change places twice: all is as before while there are halves, and not for odd widths.</summary>
+    public static ZooModel SwapTwice { get; } = ZooModel.Of("swap-twice", () => new Net(
+        (n, x) => n.Call("last", Swapped(Swapped(F.relu(n.Call("first", F.relu(n.Call("stem", x))))))),
+        ("stem", Conv(3, 5)), ("first", Conv(5, 12)), ("last", Conv(12, 5))), 2, 3, 8, 8);
+
+    /// <summary>A shuffle, and channels that join behind it.</summary>
+    public static ZooModel GrowAfterShuffle { get; } = ZooModel.Of("grow-after-shuffle", () => new Net(
+        (n, x) =>
+        {
+            var y = F.relu(n.Call("first", x));
+            y = y.view(y.shape[0], 2, y.shape[1] / 2, y.shape[2], y.shape[3]).transpose(1, 2).reshape(y.shape);
+            return n.Call("last", cat([y, F.relu(n.Call("grow", y))], 1));
+        },
+        ("first", Conv(3, 12)), ("grow", Conv(12, 4)), ("last", Conv(16, 5))), 2, 3, 8, 8);
+
+    private static Tensor Swapped(Tensor x) => cat([x.chunk(2, 1)[1], x.chunk(2, 1)[0]], 1);
 }

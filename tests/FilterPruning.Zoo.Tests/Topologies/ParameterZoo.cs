@@ -34,7 +34,7 @@ public static class ParameterZoo
 
     /// <summary>A matrix that is no layer: what it reads and what it makes cannot shrink without it.</summary>
     public static ZooModel BareMatrix { get; } = ZooModel.Of("bare-matrix", () => new Net(
-        (n, x) => n.Call("last", F.relu(matmul(F.relu(n.Call("first", F.relu(n.Call("stem", x)))), n.get_parameter("matrix")!))),
+        (n, x) => n.Call("last", F.relu(F.relu(n.Call("first", F.relu(n.Call("stem", x)))).mm(n.get_parameter("matrix")!))),
         ("stem", Linear(6, 10)), ("first", Linear(10, 8)), ("last", Linear(7, 5))).WithParameter("matrix", 8, 7), 4, 6);
 
     /// <summary>A frozen norm as a module of one's own, without a rule.</summary>

@@ -20,6 +20,9 @@ public sealed class TopologyTests
         { "broadcast-add", ["8 x first.out last.in"] },
         // The first eight channels of the sum come from both, the last four from the wide layer alone.
         { "padded-shortcut", ["4 x wide.out last.in", "8 x narrow.out wide.in wide.out last.in"] },
+        { "joined-to-negatives", ["2 x narrow.out last.in*2", "8 x wide.out last.in*2"] },
+        // The shuffle is behind what joins.
+        { "grow-after-shuffle", ["4 x grow.out last.in", "6 x first.out*2 grow.in*2 last.in*2"] },
         // i meets 7 - i.
         { "flip-add", ["4 x first.out*2 last.in*2"] },
         { "flip", ["8 x first.out last.in"] },
@@ -100,6 +103,14 @@ public sealed class TopologyTests
     {
         using var subject = Traced("interleaved-slices");
         AssertOneOf(subject, ["5 x stem.out first.in"], ["5 x stem.out first.in", "6 x first.out*2 even.in odd.in"]);
+    }
+
+    // Halves of an odd width are no halves: what was swapped twice would not be where it was.
+    [Fact]
+    public void Halves_that_change_places_twice_stay_or_shrink_alike()
+    {
+        using var subject = Traced("swap-twice");
+        AssertOneOf(subject, ["5 x stem.out first.in"], ["5 x stem.out first.in", "6 x first.out*2 last.in*2"]);
     }
 
     [Fact]
