@@ -14,7 +14,9 @@ public class IterativeTests
 {
     private static IterativeOptions Options(TrainedNet net, double ratio = 0.5, int steps = 3) => new()
     {
-        Pruning = new PruningOptions { Ratio = ratio, Optimizers = [net.Optimizer] }, Steps = steps, Shape = ScheduleShape.Linear,
+        Pruning = new PruningOptions { Ratio = ratio, Optimizers = [net.Optimizer] },
+        Steps = steps,
+        Shape = ScheduleShape.Linear,
     };
 
     [Fact]
@@ -259,7 +261,10 @@ public class IterativeTests
         using var net = new TrainedNet();
         var error = Assert.Throws<PruningOptionsException>(() => IterativePruner.Run(net.Model, net.Example, new IterativeOptions
         {
-            Pruning = new PruningOptions { Ratio = 2, MinimumWidth = 0 }, Steps = 0, Shape = (ScheduleShape)8, Guard = new MetricGuard { Metric = null!, Minimum = double.NaN, MaximumDrop = -1 },
+            Pruning = new PruningOptions { Ratio = 2, MinimumWidth = 0 },
+            Steps = 0,
+            Shape = (ScheduleShape)8,
+            Guard = new MetricGuard { Metric = null!, Minimum = double.NaN, MaximumDrop = -1 },
         }));
         Assert.Equal(8, error.Errors.Count);
         Assert.All(error.Errors, text => Assert.Contains("allowed", text, StringComparison.Ordinal));

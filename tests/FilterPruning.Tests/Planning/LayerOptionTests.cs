@@ -92,7 +92,12 @@ public class LayerOptionTests
         var graph = new ChainNet().Graph(TiedNet.Example());
         var plan = PruningPlanner.CreatePlan(graph, new PruningOptions
         {
-            Target = PruningTarget.KeepBytesShare(0.75), LayerRatios = [new("first", 0.125)], MaximumLayerRatio = 0.5, KeepFrozen = true, Ignore = ["last:outputs"], Criterion = new RandomCriterion(2),
+            Target = PruningTarget.KeepBytesShare(0.75),
+            LayerRatios = [new("first", 0.125)],
+            MaximumLayerRatio = 0.5,
+            KeepFrozen = true,
+            Ignore = ["last:outputs"],
+            Criterion = new RandomCriterion(2),
         });
         var back = PruningPlan.FromJson(plan.ToJson());
         Assert.Equal(plan.ToJson(), back.ToJson());

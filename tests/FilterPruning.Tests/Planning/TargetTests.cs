@@ -55,7 +55,10 @@ public class TargetTests
         {
             var plan = PruningPlanner.CreatePlan(graph, new PruningOptions
             {
-                Target = Target(measure, share), Scope = scope, ChannelMultiple = multiple, Criterion = new RandomCriterion(3),
+                Target = Target(measure, share),
+                Scope = scope,
+                ChannelMultiple = multiple,
+                Criterion = new RandomCriterion(3),
             });
             var (a, b) = (plan.Find("first")!.KeptOutputs, plan.Find("second")!.KeptOutputs);
             var most = (long)(Formula(measure, A, B) * (decimal)share);
