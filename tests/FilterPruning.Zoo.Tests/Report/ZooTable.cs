@@ -80,8 +80,8 @@ internal static class ZooTable
 
             ## Parameters beside another library's
 
-            Millions of parameters before and after L1, local, 0.5. The other figures are those that Torch-Pruning's authors give for torchvision's models; they come from other weights and were not
-            made here. The deviation is ours against theirs, after the cut.
+            Millions of parameters before and after L1, local, 0.5. The other library's figures stand in the zoo's sources; they were not made here, and come from other weights. The deviation is ours
+            against theirs, after the cut.
 
             | model | theirs before | ours before | theirs after | ours after | deviation |
             |---|---:|---:|---:|---:|---:|
