@@ -117,6 +117,8 @@ public static class Pruner
         using var scope = NewDisposeScope();
         var graph = trace(context.Trace with { OnTrial = (done, total) => step(PruningStage.Trace, done, total) });
         PruningLog.Traced(logger, graph.Layers.Count, graph.Groups.Count, graph.Groups.Count(group => group.Pin is not null));
+        foreach (var layer in graph.UncalledLayers)
+            PruningLog.NotCalled(logger, layer);
 
         step(PruningStage.Plan, 0, 1);
         var plan = PruningPlanner.CreatePlan(graph, options);

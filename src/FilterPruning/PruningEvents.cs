@@ -26,4 +26,7 @@ public static class PruningEvents
 
     /// <summary>Information: done. Values <c>Before</c>, <c>After</c> (parameters), <c>Milliseconds</c>.</summary>
     public const int Done = 1008;
+
+    /// <summary>Warning: no forward called a layer, so nothing is known about what it reads. Value <c>Layer</c>.</summary>
+    public const int NotCalled = 1009;
 }

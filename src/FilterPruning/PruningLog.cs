@@ -28,4 +28,7 @@ internal static partial class PruningLog
 
     [LoggerMessage(PruningEvents.Done, LogLevel.Information, "Pruned {Before} -> {After} parameters in {Milliseconds} ms.")]
     public static partial void Done(ILogger logger, long before, long after, long milliseconds);
+
+    [LoggerMessage(PruningEvents.NotCalled, LogLevel.Warning, "No forward called layer {Layer}: it stays as it is, and nothing is known about what it reads.")]
+    public static partial void NotCalled(ILogger logger, string layer);
 }

@@ -86,7 +86,9 @@ public sealed partial class DependencyGraph
     {
         PinReason.NotObserved => "Trace with an example, or a forward, that exercises this layer, or with more trials (TraceOptions.MaximumTrials).",
         PinReason.FixedByCode => "Compute the number from the tensor's shape (flatten(1) instead of view(-1, 400)) to set them free.",
-        PinReason.Mixed or PinReason.FeedsNothingTraceable => "This is what output layers and layers before an argmax, a softmax over channels or a box decoder look like.",
+        PinReason.Mixed =>
+            "This is what a softmax over channels looks like, a module without a rule, or attention whose scale is computed from the present width: give the module a rule (TraceOptions.Rules), or compute the scale once.",
+        PinReason.FeedsNothingTraceable => "This is what output layers and layers before an argmax or a box decoder look like.",
         _ => null,
     };
 

@@ -28,6 +28,12 @@ public sealed partial class DependencyGraph
     /// <summary>The groups by signature: what a person sees as "these 256 channels". In data order, pinned ones included.</summary>
     public IReadOnlyList<ChannelRole> Roles => _roles ??= ChannelRole.Of(Groups);
 
+    /// <summary>
+    /// Layers that no forward called, in training mode neither; they are left as they are. Where the model refused to run in training mode (a detector wants targets), a layer here may
+    /// still belong to training, and what it reads may have been removed: keep that by <c>Ignore</c>.
+    /// </summary>
+    public IReadOnlyList<string> UncalledLayers { get; internal init; } = [];
+
     /// <summary>Ties that rest on a rehearsal rather than on what was seen.</summary>
     internal IReadOnlyList<(ChannelMember First, ChannelMember Second)> DecidedTies { get; init; } = [];
 

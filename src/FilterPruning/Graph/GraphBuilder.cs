@@ -11,6 +11,7 @@ internal sealed class GraphBuilder
     private readonly Evidence _evidence;
     private readonly IReadOnlyDictionary<LayerNode, List<LayerCall>> _shapes;
     private readonly IReadOnlyDictionary<LayerNode, LayerCall> _samples;
+    private readonly IReadOnlyList<string> _uncalled;
     private readonly Dictionary<int, Pin> _pins = [];
     private readonly UnionFind _ties;
     private readonly List<(int First, int Second)> _decided = [];
@@ -20,6 +21,7 @@ internal sealed class GraphBuilder
         // Data order: layers as the forward first called them. Layers never called are no part of the graph.
         _nodes = evidence.Calls.Select(call => call.Layer).Distinct().ToList();
         (_evidence, _shapes, _samples) = (evidence, shapes, samples);
+        _uncalled = [.. nodes.Except(_nodes).Select(node => node.Name)];
         _ties = new UnionFind(nodes.Sum(node => node.UnitCount));
     }
 
@@ -50,7 +52,7 @@ internal sealed class GraphBuilder
         }
         var draft = MakeDraft();
         foreach (var layer in draft.Layers) layer.IsPrunable = layer.OutputGroups.Any(group => draft.Groups[group].Pin is null);
-        return new DependencyGraph(model, forward, draft.Layers, draft.Groups) { Edges = Edges(), DecidedTies = [.. _decided.Select(tie => (MemberOf(tie.First), MemberOf(tie.Second)))] };
+        return new DependencyGraph(model, forward, draft.Layers, draft.Groups) { Edges = Edges(), UncalledLayers = _uncalled, DecidedTies = [.. _decided.Select(tie => (MemberOf(tie.First), MemberOf(tie.Second)))] };
     }
 
     /// <summary>Layers and groups as the ties and pins are at some point.</summary>

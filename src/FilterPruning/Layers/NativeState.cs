@@ -7,7 +7,7 @@ namespace FilterPruning.Layers;
 /// Exchanges what two modules of the same type hold on the native side: the module itself and the tensors behind its parameters. The objects on the managed side (the layer in its parent's field,
 /// its hooks, its <c>Parameter</c>s in an optimizer) stay the same and now stand for the other module.
 /// </summary>
-/// <remarks>Like <see cref="Widths"/> this reaches into TorchSharp's private state; <c>NativeStateTests</c> fails loudly when that changes.</remarks>
+/// <remarks>Like <see cref="Widths"/> this reaches into TorchSharp's private state; <c>NativeLayerTests</c> fail loudly when that changes.</remarks>
 internal static class NativeState
 {
     private static readonly FieldInfo _handle = Field(typeof(nn.Module), "handle");
