@@ -202,10 +202,19 @@ internal sealed class GraphBuilder
                 else if (reachesNothing)
                     Pin(unit, PinReason.FeedsNothingTraceable, call.Layer,
                         $"in {_evidence.Trials} trials no derivative connected the output of {call} to another layer or to a returned value");
-                else if (!call.OutputLive[output])
+                else if (!call.OutputLive[output] && !LiveByRule(call, output))
                     Pin(unit, PinReason.NotObserved, call.Layer, $"in {_evidence.Trials} trials output channel {output} of {call} was not seen to reach anything, though others were");
             }
         }
+    }
+
+    // The last states of a recurrent layer show its channels once for both directions.
+    private static bool LiveByRule(CallEvidence call, int output)
+    {
+        var (rule, module) = (call.Layer.Rule, call.Layer.Module);
+        if (rule is not RecurrentRule) return false;
+        var label = rule.TieLabel(module, ChannelAxis.Output, output);
+        return Enumerable.Range(0, call.Layer.Outputs).Any(other => call.OutputLive[other] && rule.TieLabel(module, ChannelAxis.Output, other) == label);
     }
 
     // A tensor that two owners hold cannot be narrowed for one of them.

@@ -18,7 +18,7 @@ internal sealed class MixedElements(ChannelProbe probe, IReadOnlyList<MixedEleme
     private const int Attempts = 3;
 
     // Up to so many classes, each gets a mask of its own.
-    private const int MostMasks = 128;
+    private const int MostMasks = 2048;
 
     private readonly ProbeSource[] _sources = items.Select(item => item.Source).ToArray();
     private readonly SortedDictionary<int, SortedSet<int>>[] _seen = items.Select(_ => new SortedDictionary<int, SortedSet<int>>()).ToArray();
@@ -91,7 +91,7 @@ internal sealed class MixedElements(ChannelProbe probe, IReadOnlyList<MixedEleme
     {
         var open = new Tensor?[items.Count];
         proved = [];
-        var read = classes == 1 ? null : probe.Read(_sources, items.Select(item => item.Plain).ToList(), probe.Dense, new ChannelCode(classOf, classes, probe.Deal));
+        var read = classes == 1 ? null : ChannelProbe.Confirmed(ReadClasses(), ReadClasses());
         for (var i = 0; i < items.Count; i++)
         {
             var item = items[i];
@@ -102,15 +102,19 @@ internal sealed class MixedElements(ChannelProbe probe, IReadOnlyList<MixedEleme
             open[i] = rest.any().item<bool>() ? rest : null;
         }
         return open;
+
+        List<(Tensor Label, Tensor Single)> ReadClasses() => probe.Read(_sources, items.Select(item => item.Plain).ToList(), probe.Dense, new ChannelCode(classOf, classes, probe.Deal));
     }
+
+    private ILookup<int, int>? _channelsOf;
 
     // A unit already known to reach the class is tied to it; only one that sparse looks missed needs all of its channels.
     private void AddClass(int item, int unit, int number, int[] classOf)
     {
+        // Called for every unit and class: it must not walk all channels.
+        _channelsOf ??= Enumerable.Range(0, classOf.Length).ToLookup(channel => classOf[channel]);
         var seen = Seen(item, unit);
-        if (seen.Any(channel => classOf[channel] == number)) return;
-        for (var channel = 0; channel < classOf.Length; channel++)
-            if (classOf[channel] == number) seen.Add(channel);
+        if (!_channelsOf[number].Any(seen.Contains)) seen.UnionWith(_channelsOf[number]);
     }
 
     private void AddOpenClasses(Tensor?[] open, int[] classOf, int classes)
