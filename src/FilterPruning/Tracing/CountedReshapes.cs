@@ -84,7 +84,10 @@ internal sealed class CountedReshapes
 
     private List<(int First, int Last)> TieDealt(Connection connection, Dictionary<int, int> outputs, Dictionary<int, int> place, int stride)
     {
-        for (var input = 0; input < connection.To.Layer.Inputs; input++)
+        // What joins beside the shuffled channels is not shuffled.
+        var (lowest, highest) = (outputs.Keys.Min(), outputs.Keys.Max());
+        var end = Math.Min(connection.To.Layer.Inputs, highest - (highest % stride) + stride);
+        for (var input = lowest - (lowest % stride); input < end; input++)
             Ties.Add((connection.To.Layer.In(input), connection.To.Layer.In(input - (input % stride))));
         // Runs in the order of the source: each begins where the reader's place falls back.
         var runs = new List<(int First, int Last)>();
