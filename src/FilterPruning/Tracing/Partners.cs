@@ -24,12 +24,18 @@ internal sealed class Partners(IReadOnlyList<LayerNode> nodes, Func<object?> for
         var numbers = channels.ToDictionary(pair => pair.Key, pair => pair.Value.Select((channel, number) => (channel, number)).ToDictionary(item => item.channel, item => item.number));
         Drop(_ => false, dead => dead.Any(isDead => isDead));
         var most = numbers.Values.Max(known => known.Count);
+        var partners = numbers.ToDictionary(pair => pair.Key, pair => new int[pair.Value.Count]);
         for (var bit = 0; (bit == 0 || 1 << bit < most) && complete.Count > 0; bit++)
         {
             var set = Dead(number => (number >> bit & 1) == 1);
             var unset = Dead(number => (number >> bit & 1) == 0);
             complete.RemoveWhere(reader => !set.TryGetValue(reader, out var one) || !unset.TryGetValue(reader, out var other) || one.Zip(other).Any(pair => pair.First == pair.Second));
+            foreach (var reader in complete)
+                for (var number = 0; number < partners[reader].Length; number++)
+                    if (set[reader][number]) partners[reader][number] |= 1 << bit;
         }
+        // A channel that goes dead by its own zeros (behind a ReLU) has no partner by that; two that are each other's have.
+        complete.RemoveWhere(reader => partners[reader].Where((partner, number) => partner == number || partner >= partners[reader].Length || partners[reader][partner] != number).Any());
         return complete;
 
         void Drop(Func<int, bool> zeroed, Func<bool[], bool> bad)
