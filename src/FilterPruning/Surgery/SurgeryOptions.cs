@@ -19,7 +19,8 @@ public sealed record SurgeryOptions
     /// <summary>
     /// Optimizers that train the model: their momenta and other running averages are cut with the parameters, and come back with an undo. Learning rates, parameter
     /// groups and schedules stay. Default none. Nothing can tell which optimizers there are: one with such averages that is left out throws at its next step;
-    /// <see cref="CutResult.CutOptimizer"/> and <see cref="PruningReport.CutOptimizer"/> make up for it. One without (plain SGD) need not be given. Allowed are all optimizers of TorchSharp but <c>LBFGS</c>,
+    /// <see cref="CutResult.CutOptimizer"/> and <see cref="PruningReport.CutOptimizer"/> make up for it. One without (plain SGD) need not be given, unless the model has native layers that shrink (<c>LSTM</c>, <c>GRU</c>, <c>MultiheadAttention</c>): every optimizer made before
+    /// the cut knows their parameters by what stands behind them, which changes. Allowed are all optimizers of TorchSharp but <c>LBFGS</c>,
     /// whose state is out of reach (make it anew after the cut), and classes of your own derived from <see cref="OptimizerHelper"/> whose states hold, for
     /// each parameter, tensors of its shape, single numbers, or arrays and lists of these; anything else is refused before the model is touched.
     /// </summary>

@@ -22,12 +22,15 @@ internal sealed class Rehearsal(IReadOnlyList<LayerNode> nodes, Func<IReadOnlyLi
     // A narrow role may lose just what the code bears, by luck; it is tried more often.
     private const int FewGroups = 32;
 
+    // A share that differs from role to role.
+    private const double Uneven = -1;
+
     /// <summary>Whether the code behaves with these roles thinned out at the first scale of values that it bears at all.</summary>
     /// <returns>What went wrong, or null.</returns>
     public string? Failure(IReadOnlyList<TracedLayer> layers, IReadOnlyList<ChannelRole> roles)
     {
-        // One half and the other, so that every group goes once; then other shares.
-        List<HashSet<int>> draws = [Choose(layers, roles, 0.5, 0), Choose(layers, roles, 0.5, 0, otherEnd: true)];
+        // Some of each role and then the others, so that every group goes once, and neighbours lose different numbers; then other shares.
+        List<HashSet<int>> draws = [Choose(layers, roles, Uneven, 0), Choose(layers, roles, Uneven, 0, otherEnd: true)];
         if (roles.Any(role => role.Count < FewGroups)) draws.AddRange([Choose(layers, roles, 0.3, 1), Choose(layers, roles, 0, 2), Choose(layers, roles, 0.3, 3), Choose(layers, roles, 0, 4)]);
         foreach (var removed in draws.Where(removed => removed.Count > 0))
         {
@@ -130,9 +133,10 @@ internal sealed class Rehearsal(IReadOnlyList<LayerNode> nodes, Func<IReadOnlyLi
         {
             var groups = role.Groups.ToArray();
             // Each role by itself: neighbours must not lose the same places.
-            new Random(seed + (7919 * draw) + (31 * role.Groups[0])).Shuffle(groups);
-            if (otherEnd) Array.Reverse(groups);
-            removed.UnionWith(groups.Take(Math.Max(1, (int)(groups.Length * share) + (otherEnd ? groups.Length % 2 : 0))));
+            var random = new Random(seed + (7919 * draw) + (31 * role.Groups[0]));
+            random.Shuffle(groups);
+            var count = Math.Max(1, (int)(groups.Length * (share == Uneven ? 0.25 + (0.45 * random.NextDouble()) : share)));
+            removed.UnionWith(otherEnd && groups.Length > 1 ? groups.Skip(count) : groups.Take(count));
         }
         foreach (var layer in layers)
         {

@@ -18,6 +18,8 @@ namespace FilterPruning.Zoo;
 /// may fall into several, those of its two sides may be joined, and some may be free where all were pinned for one of them.</item>
 /// <item>A parameter or buffer of no layer with one channel left is a mere number.</item>
 /// <item>A depthwise layer with one channel left is a plain one: its two sides are two units now.</item>
+/// <item>A parameter or buffer that was read mixed (a bias for each attention head) may show channels of its own once each head has a single channel left; it is not looked at.</item>
+/// <item>With two channels left on some side, a pattern of steps and halves cannot be told from any other: such a group may be pinned because the code counts, where it was free.</item>
 /// </list>
 /// </remarks>
 internal sealed class RegroupCheck
@@ -30,7 +32,7 @@ internal sealed class RegroupCheck
     // The channels whose groups touched a layer that maps otherwise now.
     private HashSet<ChannelMember> _joined = [];
 
-    // Parameters that have become mere numbers.
+    // Parameters that have become mere numbers, or that show channels only now.
     private readonly HashSet<string> _scalars = [];
 
     // The channels that cannot go: pinned, or of a group that has come to hold a whole side.
@@ -41,7 +43,11 @@ internal sealed class RegroupCheck
         (_before, _after) = (before, after);
         var mapping = before.Layers.ToDictionary(layer => layer.Name, layer => layer.Mapping);
         foreach (var layer in after.Layers)
-            ZooFailureException.Unless(mapping.ContainsKey(layer.Name), $"layer '{layer.Name}' is called now and was not before");
+        {
+            if (!mapping.ContainsKey(layer.Name) && layer.Kind.Split(':')[0] is "Parameter" or "Buffer") _scalars.Add(layer.Name);
+            else ZooFailureException.Unless(mapping.ContainsKey(layer.Name), $"layer '{layer.Name}' is called now and was not before");
+        }
+
         var present = after.Layers.Select(layer => layer.Name).ToHashSet();
         foreach (var layer in before.Layers)
         {
@@ -50,7 +56,7 @@ internal sealed class RegroupCheck
             _scalars.Add(layer.Name);
         }
 
-        _changedLayers = [.. after.Layers.Where(layer => layer.Mapping != mapping[layer.Name]).Select(layer => layer.Name)];
+        _changedLayers = [.. after.Layers.Where(layer => mapping.TryGetValue(layer.Name, out var known) && layer.Mapping != known).Select(layer => layer.Name)];
         _width = after.Groups.SelectMany(group => group.Members).GroupBy(member => (member.Layer, member.Axis)).ToDictionary(side => side.Key, side => side.Count());
     }
 
@@ -109,6 +115,7 @@ internal sealed class RegroupCheck
         foreach (var stranger in parts.SelectMany(part => part.Members).Where(Counts).Where(member => !expected.Contains(member) && !(changed && _joined.Contains(member))))
             throw new ZooFailureException($"{Text(stranger)} is tied to {Text(first)} now and was not before");
         if (changed && (whole || old.Pin is not null || pinned.TrueForAll(part => part.Pin!.Reason == PinReason.WholeLayer))) return;
+        if (old.Pin is null && pinned.Count > 0 && pinned.TrueForAll(part => part.Pin!.Reason == PinReason.FixedByCode) && expected.Any(member => _width[(member.Layer, member.Axis)] <= 2)) return;
         if (old.Pin is null && pinned.Count > 0)
             throw new ZooFailureException($"{Text(first)} was free and is pinned now: {pinned[0].Pin!.Reason}, {pinned[0].Pin!.Evidence}");
         if (parts.Count > 1)

@@ -56,7 +56,9 @@ public sealed class ZooCheckTests
     public void A_tensor_left_behind_is_seen()
     {
         var kept = new List<Tensor>();
-        Refused(_right with { Forward = model => { kept.Add(zeros(1).DetachFromDisposeScope()); return _right.Forward(model); } }, "trace: tensors left behind");
+        var forwards = 0;
+        // What every forward leaves is the model's own affair.
+        Refused(_right with { Forward = model => { if (++forwards > 4) kept.Add(zeros(1).DetachFromDisposeScope()); return _right.Forward(model); } }, "trace: tensors left behind");
         Assert.NotEmpty(kept);
         kept.ForEach(tensor => tensor.Dispose());
     }
