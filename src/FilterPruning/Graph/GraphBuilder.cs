@@ -1,6 +1,6 @@
 using FilterPruning.Layers;
-using FilterPruning.Tracing;
 using FilterPruning.Storage;
+using FilterPruning.Tracing;
 
 namespace FilterPruning.Graph;
 

@@ -2,8 +2,8 @@ using FilterPruning.Criteria;
 using FilterPruning.Planning;
 using TorchSharp.Modules;
 using static TorchSharp.torch.nn;
-using Net = FilterPruning.Tests.Tracing.Net;
 using F = TorchSharp.torch.nn.functional;
+using Net = FilterPruning.Tests.Tracing.Net;
 
 namespace FilterPruning.Tests.Criteria;
 

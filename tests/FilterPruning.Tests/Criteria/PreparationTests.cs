@@ -4,8 +4,8 @@ using FilterPruning.Planning;
 using FilterPruning.Surgery;
 using TorchSharp.Modules;
 using static TorchSharp.torch.nn;
-using Net = FilterPruning.Tests.Tracing.Net;
 using F = TorchSharp.torch.nn.functional;
+using Net = FilterPruning.Tests.Tracing.Net;
 
 namespace FilterPruning.Tests.Criteria;
 

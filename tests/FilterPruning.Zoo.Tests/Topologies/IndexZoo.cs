@@ -14,7 +14,8 @@ public static class IndexZoo
             var y = F.relu(n.Call("first", F.relu(n.Call("stem", x))));
             return n.Call("last", F.relu(n.Call(y.shape[1] == 8 ? "full" : "narrow", y)));
         },
-        ("stem", Conv(3, 5)), ("first", Conv(5, 8)), ("full", Conv(8, 6)), ("narrow", Conv(8, 6)), ("last", Conv(6, 5))), 2, 3, 8, 8) with { Stays = [("first", "")] };
+        ("stem", Conv(3, 5)), ("first", Conv(5, 8)), ("full", Conv(8, 6)), ("narrow", Conv(8, 6)), ("last", Conv(6, 5))), 2, 3, 8, 8) with
+    { Stays = [("first", "")] };
 
     /// <summary>An order of the channels that a buffer holds.</summary>
     public static ZooModel OrderInBuffer { get; } = ZooModel.Of("order-in-buffer", () =>
@@ -24,7 +25,8 @@ public static class IndexZoo
             ("stem", Conv(3, 5)), ("first", Conv(5, 8)), ("last", Conv(8, 5)));
         net.register_buffer("order", tensor(new long[] { 3, 1, 7, 0, 5, 2, 6, 4 }).DetachFromDisposeScope());
         return net;
-    }, 2, 3, 8, 8) with { Stays = [("first", "")] };
+    }, 2, 3, 8, 8) with
+    { Stays = [("first", "")] };
 
     /// <summary>The products of all pairs of channels.</summary>
     public static ZooModel OuterProduct { get; } = ZooModel.Of("outer-product", () => new Net(
@@ -33,17 +35,20 @@ public static class IndexZoo
             var y = n.Call("first", F.relu(n.Call("stem", x)));                                  // [N, 4]
             return n.Call("last", (y.unsqueeze(2) * y.unsqueeze(1)).flatten(1));                 // [N, 16]
         },
-        ("stem", Linear(6, 7)), ("first", Linear(7, 4)), ("last", Linear(16, 5))), 4, 6) with { Stays = [("first", "")] };
+        ("stem", Linear(6, 7)), ("first", Linear(7, 4)), ("last", Linear(16, 5))), 4, 6) with
+    { Stays = [("first", "")] };
 
     /// <summary>The four largest channels, in their order.</summary>
     public static ZooModel LargestChannels { get; } = ZooModel.Of("largest-channels", () => new Net(
         (n, x) => n.Call("last", n.Call("first", F.relu(n.Call("stem", x))).topk(4, 1).values),
-        ("stem", Conv(3, 5)), ("first", Conv(5, 8)), ("last", Conv(4, 5))), 2, 3, 8, 8) with { Stays = [("first", "")] };
+        ("stem", Conv(3, 5)), ("first", Conv(5, 8)), ("last", Conv(4, 5))), 2, 3, 8, 8) with
+    { Stays = [("first", "")] };
 
     /// <summary>The last channel moves to the front, whichever it is.</summary>
     public static ZooModel Roll { get; } = ZooModel.Of("roll", () => new Net(
         (n, x) => n.Call("last", F.relu(n.Call("first", F.relu(n.Call("stem", x)))).roll(1, 1)),
-        ("stem", Conv(3, 5)), ("first", Conv(5, 8)), ("last", Conv(8, 5))), 2, 3, 8, 8) with { Stays = [("first", "")] };
+        ("stem", Conv(3, 5)), ("first", Conv(5, 8)), ("last", Conv(8, 5))), 2, 3, 8, 8) with
+    { Stays = [("first", "")] };
 
     /// <summary>The last channel is left out, whichever it is.</summary>
     public static ZooModel AllButLast { get; } = ZooModel.Of("all-but-last", () => new Net(
@@ -52,7 +57,8 @@ public static class IndexZoo
             var y = F.relu(n.Call("first", F.relu(n.Call("stem", x))));
             return n.Call("last", y.narrow(1, 0, y.shape[1] - 1));
         },
-        ("stem", Conv(3, 5)), ("first", Conv(5, 8)), ("last", Conv(7, 5))), 2, 3, 8, 8) with { Stays = [("first", "")] };
+        ("stem", Conv(3, 5)), ("first", Conv(5, 8)), ("last", Conv(7, 5))), 2, 3, 8, 8) with
+    { Stays = [("first", "")] };
 
     /// <summary>The first channel gates all.</summary>
     public static ZooModel FirstGates { get; } = ZooModel.Of("first-channel-gates", () => new Net(
@@ -61,7 +67,8 @@ public static class IndexZoo
             var y = F.relu(n.Call("first", F.relu(n.Call("stem", x))));
             return n.Call("last", y * sigmoid(y.narrow(1, 0, 1)));
         },
-        ("stem", Conv(3, 5)), ("first", Conv(5, 8)), ("last", Conv(8, 5))), 2, 3, 8, 8) with { Stays = [("first", "")] };
+        ("stem", Conv(3, 5)), ("first", Conv(5, 8)), ("last", Conv(8, 5))), 2, 3, 8, 8) with
+    { Stays = [("first", "")] };
 
     /// <summary>Half of the channels gate the other half (GLU).</summary>
     public static ZooModel HalfGates { get; } = ZooModel.Of("half-gates", () => new Net(

@@ -38,7 +38,8 @@ public static class JoinZoo
     /// <summary>A map of one channel is added to all channels of another.</summary>
     public static ZooModel BroadcastAdd { get; } = ZooModel.Of("broadcast-add", () => new Net(
         (n, x) => n.Call("last", F.relu(n.Call("first", x) + n.Call("map", x))),
-        ("first", Conv(3, 8)), ("map", Conv(3, 1)), ("last", Conv(8, 5))), 2, 3, 8, 8) with { Stays = [("map", "")] };
+        ("first", Conv(3, 8)), ("map", Conv(3, 1)), ("last", Conv(8, 5))), 2, 3, 8, 8) with
+    { Stays = [("map", "")] };
 
     /// <summary>A narrow shortcut is padded with zero channels before it is added, as in the ResNets for small pictures; the padding is computed.</summary>
     public static ZooModel PaddedShortcut { get; } = ZooModel.Of("padded-shortcut", () => new Net(

@@ -46,7 +46,8 @@ public static class LayerZoo
     /// <summary>A layer of one channel cannot lose it.</summary>
     public static ZooModel SingleChannel { get; } = ZooModel.Of("single-channel", () => new Net(
         (n, x) => n.Call("last", F.relu(n.Call("wide", F.relu(n.Call("narrow", x))))),
-        ("narrow", Conv(3, 1)), ("wide", Conv(1, 8)), ("last", Conv(8, 5))), 2, 3, 8, 8) with { Stays = [("narrow", "only output channel")] };
+        ("narrow", Conv(3, 1)), ("wide", Conv(1, 8)), ("last", Conv(8, 5))), 2, 3, 8, 8) with
+    { Stays = [("narrow", "only output channel")] };
 
     /// <summary>A layer and a norm that are not trained any more.</summary>
     public static ZooModel Frozen { get; } = ZooModel.Of("frozen", () =>

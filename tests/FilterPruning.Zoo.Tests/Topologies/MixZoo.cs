@@ -23,7 +23,8 @@ public static class MixZoo
             var y = F.relu(n.Call("first", x));
             return n.Call("last", y * softmax(n.Call("gate", F.relu(n.Call("squeeze", y.mean([2, 3], true)))), 1));
         },
-        ("first", Conv(3, 8)), ("squeeze", Conv(8, 4, 1)), ("gate", Conv(4, 8, 1)), ("last", Conv(8, 5))), 2, 3, 8, 8) with { Stays = [("first", ""), ("gate", "")] };
+        ("first", Conv(3, 8)), ("squeeze", Conv(8, 4, 1)), ("gate", Conv(4, 8, 1)), ("last", Conv(8, 5))), 2, 3, 8, 8) with
+    { Stays = [("first", ""), ("gate", "")] };
 
     /// <summary>The largest channel at each place joins the channels.</summary>
     public static ZooModel MaximumOverChannels { get; } = ZooModel.Of("maximum-over-channels", () => new Net(
@@ -41,7 +42,8 @@ public static class MixZoo
             var y = F.relu(n.Call("first", F.relu(n.Call("stem", x))));
             return n.Call("last", y * sigmoid(n.Call("gate", cat([y.mean([1], true), y.amax([1], true)], 1))));
         },
-        ("stem", Conv(3, 6)), ("first", Conv(6, 8)), ("gate", Conv(2, 1, 7)), ("last", Conv(8, 5))), 2, 3, 8, 8) with { Stays = [("first", "")] };
+        ("stem", Conv(3, 6)), ("first", Conv(6, 8)), ("gate", Conv(2, 1, 7)), ("last", Conv(8, 5))), 2, 3, 8, 8) with
+    { Stays = [("first", "")] };
 
     /// <summary>Each place divided by its length over the channels.</summary>
     public static ZooModel UnitLength { get; } = ZooModel.Of("unit-length", () => new Net(
@@ -56,7 +58,8 @@ public static class MixZoo
             var best = scores.argmax(1, keepdim: true).to(float32);
             return n.Call("last", scores * (1 + best));
         },
-        ("first", Conv(3, 8)), ("scores", Conv(8, 6)), ("last", Conv(6, 5))), 2, 3, 8, 8) with { Stays = [("scores", "")] };
+        ("first", Conv(3, 8)), ("scores", Conv(8, 6)), ("last", Conv(6, 5))), 2, 3, 8, 8) with
+    { Stays = [("scores", "")] };
 
     /// <summary>Attention by hand, one projection for queries, keys and values; four heads, written down.</summary>
     public static ZooModel AttentionOfOne { get; } = ZooModel.Of("attention-one-projection", () => new Net(

@@ -27,7 +27,8 @@ public static class ReshapeZoo
             var groups = y.view(b, 4, c / 4, h, w);
             return n.Call("last", (groups - groups.mean([2, 3, 4], true)).view(b, c, h, w));
         },
-        ("stem", Conv(3, 6)), ("first", Conv(6, 16)), ("last", Conv(16, 5))), 2, 3, 8, 8) with { Stays = [("first", "")] };
+        ("stem", Conv(3, 6)), ("first", Conv(6, 16)), ("last", Conv(16, 5))), 2, 3, 8, 8) with
+    { Stays = [("first", "")] };
 
     /// <summary>The same with groups of four channels, as many as there are: whole groups may go.</summary>
     public static ZooModel MeanPerGroupOfFour { get; } = ZooModel.Of("mean-per-group-of-four", () => new Net(
@@ -73,7 +74,8 @@ public static class ReshapeZoo
     /// <summary>The number of features is written down.</summary>
     public static ZooModel WidthInCode { get; } = ZooModel.Of("width-in-code", () => new Net(
         (n, x) => n.Call("last", F.relu(n.Call("fc", F.adaptive_avg_pool2d(F.relu(n.Call("conv", x)), 5).view(-1, 400)))),
-        ("conv", Conv(3, 16)), ("fc", Linear(400, 9)), ("last", Linear(9, 5))), 2, 3, 10, 10) with { Stays = [("conv", "number")] };
+        ("conv", Conv(3, 16)), ("fc", Linear(400, 9)), ("last", Linear(9, 5))), 2, 3, 10, 10) with
+    { Stays = [("conv", "number")] };
 
     /// <summary>A slice that begins and ends at numbers that are written down.</summary>
     public static ZooModel SliceInCode { get; } = ZooModel.Of("slice-in-code", () => new Net(
@@ -82,5 +84,6 @@ public static class ReshapeZoo
             var y = F.relu(n.Call("inner", F.relu(n.Call("first", x))));
             return n.Call("head", y.narrow(1, 0, 4)) + n.Call("tail", y.narrow(1, 4, 8));
         },
-        ("first", Conv(3, 6)), ("inner", Conv(6, 12)), ("head", Conv(4, 5)), ("tail", Conv(8, 5))), 2, 3, 8, 8) with { Stays = [("inner", "number")] };
+        ("first", Conv(3, 6)), ("inner", Conv(6, 12)), ("head", Conv(4, 5)), ("tail", Conv(8, 5))), 2, 3, 8, 8) with
+    { Stays = [("inner", "number")] };
 }
