@@ -1,4 +1,5 @@
 using FilterPruning.Graph;
+using FilterPruning.Layers;
 
 namespace FilterPruning.Criteria;
 
@@ -18,41 +19,39 @@ internal static class ChannelReads
         var graph = context.Graph;
         var reads = Reads(graph);
         var totals = new Dictionary<string, Total>(StringComparer.Ordinal);
-        var hooks = new List<Action>();
+        var hooks = new List<IDisposable>();
         try
         {
             foreach (var layer in graph.Layers.Where(layer => reads.Contains(layer.Name)))
             {
                 var total = new Total(layer.InputChannels);
-                if (Watch(layer, (input, axis) => total.Add(input, axis, measure)) is not { } remove)
-                    continue;
+                hooks.Add(Watch(layer, (input, port) => total.Add(input, port, measure)));
                 totals.Add(layer.Name, total);
-                hooks.Add(remove);
             }
 
             context.ForEachBatch(batches, seed, gradients: false, (_, _) => { });
         }
         finally
         {
-            hooks.ForEach(remove => remove());
+            hooks.ForEach(hook => hook.Dispose());
         }
 
         double?[] means = [.. graph.Groups.Select(group => OfGroup(group, totals, criterion))];
         return means.Any(mean => mean is not null) ? means : throw Unread(criterion, "any layer");
     }
 
-    /// <summary>Looks at what goes into a layer, and along which axis its channels lie.</summary>
-    /// <returns>Ends the watch; null for layers that cannot be watched.</returns>
-    private static Action? Watch(TracedLayer layer, Action<Tensor, int> look)
-    {
-        if (layer.Module is not nn.Module<Tensor, Tensor> module)
-            return null;
-        return module.register_forward_pre_hook((_, input) =>
+    /// <summary>Looks at what goes into a layer, and where its input channels lie.</summary>
+    private static IDisposable Watch(TracedLayer layer, Action<Tensor, TensorPort> look) => layer.Rule.Watch(layer.Module, new CallWatcher(
+        inputs =>
         {
-            look(input, layer.Rule.InputAxis(module, input));
-            return input;
-        }).remove;
-    }
+            foreach (var port in layer.Rule.InputPorts(layer.Module, inputs).Where(port => port.Side == ChannelAxis.Input))
+            {
+                if (inputs[port.Index] is { } input)
+                    look(input, port);
+            }
+
+            return inputs;
+        }, null));
 
     // A channel-wise layer lists its channels as outputs alone: what a norm sees is not what is read in the end.
     private static HashSet<string> Reads(DependencyGraph graph) =>
@@ -86,18 +85,18 @@ internal static class ChannelReads
         /// <summary>Numbers read of each channel.</summary>
         public long[] Counts { get; } = new long[channels];
 
-        public void Add(Tensor input, int axis, Func<Tensor, Tensor> measure)
+        public void Add(Tensor input, TensorPort port, Func<Tensor, Tensor> measure)
         {
             if (input.numel() == 0 || !input.is_floating_point())
                 return;
             using var scope = NewDisposeScope();
             using var noGrad = no_grad();
-            var rows = measure(input.detach()).movedim([axis], [0]).reshape(input.shape[axis], -1);  // [channels, samples · positions]
+            var rows = measure(input.detach()).movedim([port.Axis], [0]).reshape(input.shape[port.Axis], -1);  // [channels, samples · positions]
             var sums = rows.sum(1, type: float64).cpu().data<double>().ToArray();
-            for (var channel = 0; channel < Sums.Length; channel++)
+            for (var position = 0; position < sums.Length; position++)
             {
-                Sums[channel] += sums[channel];
-                Counts[channel] += rows.shape[1];
+                Sums[port.Channel(position)] += sums[position];
+                Counts[port.Channel(position)] += rows.shape[1];
             }
         }
     }

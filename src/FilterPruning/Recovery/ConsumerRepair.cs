@@ -22,6 +22,17 @@ internal sealed class ConsumerRepair : IDisposable
         _bias = tensors.FirstOrDefault(part => part is { InputAxis: null, OutputAxis: not null, Role: TensorRole.Weight });
     }
 
+    /// <summary>
+    /// Whether a layer is a weighted sum of its input channels, with one weight for all of them: convolutions and linear layers are; what multiplies two inputs or feeds back into itself is not, and
+    /// is left as it was cut.
+    /// </summary>
+    public static bool CanRefit(TracedLayer layer)
+    {
+        var tensors = layer.Rule.Tensors(layer.Module);
+        return tensors.Count(part => part.InputAxis is not null && part.OutputAxis is not null) == 1
+            && tensors.All(part => part.Axes.All(axis => axis.Reads == (axis.Side == ChannelAxis.Input) && axis is { Offset: 0, Count: null }));
+    }
+
     /// <summary>The consumer.</summary>
     public TracedLayer Layer { get; }
 

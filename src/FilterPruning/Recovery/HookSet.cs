@@ -1,35 +1,29 @@
 using FilterPruning.Graph;
+using FilterPruning.Layers;
 
 namespace FilterPruning.Recovery;
 
 /// <summary>Hooks that are removed together.</summary>
 internal sealed class HookSet : IDisposable
 {
-    private readonly List<Action> _removers = [];
+    private readonly List<IDisposable> _hooks = [];
 
-    /// <summary>Looks at what goes into a layer.</summary>
-    public void Before(TracedLayer layer, Action<Tensor> look)
-    {
-        var hook = Module(layer).register_forward_pre_hook((_, input) =>
+    /// <summary>Looks at the first tensor that goes into a layer.</summary>
+    public void Before(TracedLayer layer, Action<Tensor> look) => _hooks.Add(layer.Rule.Watch(layer.Module, new CallWatcher(
+        inputs =>
         {
-            look(input);
-            return input;
-        });
-        _removers.Add(hook.remove);
-    }
+            if (inputs.Count > 0 && inputs[0] is { } first)
+                look(first);
+            return inputs;
+        }, null)));
 
-    /// <summary>Looks at what comes out of a layer.</summary>
-    public void After(TracedLayer layer, Action<Tensor> look)
+    /// <summary>Looks at the first tensor that comes out of a layer.</summary>
+    public void After(TracedLayer layer, Action<Tensor> look) => _hooks.Add(layer.Rule.Watch(layer.Module, new CallWatcher(null, (_, outputs) =>
     {
-        var hook = Module(layer).register_forward_hook((_, _, output) =>
-        {
-            look(output);
-            return output;
-        });
-        _removers.Add(hook.remove);
-    }
+        if (outputs.Count > 0)
+            look(outputs[0]);
+        return outputs;
+    })));
 
-    public void Dispose() => _removers.ForEach(remove => remove());
-
-    private static nn.Module<Tensor, Tensor> Module(TracedLayer layer) => (nn.Module<Tensor, Tensor>)layer.Module;
+    public void Dispose() => _hooks.ForEach(hooks => hooks.Dispose());
 }

@@ -24,7 +24,7 @@ internal sealed class RepairSession : IDisposable
         _capture = new ForwardCapture(graph, forwards, new RowSampler(options.Seed, options.Rows, forwards.Count));
         GraphChecks.ThrowIfStale(graph);
         _consumers = [.. graph.Layers
-            .Where(layer => layer.Mapping != ChannelMapping.ChannelWise)
+            .Where(layer => layer.Mapping != ChannelMapping.ChannelWise && ConsumerRepair.CanRefit(layer))
             .Select(layer => (Layer: layer, Removed: RemovedInputs(layer, plan)))
             .Where(consumer => consumer.Removed.Count > 0)
             .Select(consumer => new ConsumerRepair(consumer.Layer, consumer.Removed.ToHashSet()))];
