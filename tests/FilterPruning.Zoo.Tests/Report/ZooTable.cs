@@ -25,7 +25,7 @@ internal static class ZooTable
         - The plan predicted the parameters and the multiply-accumulates that are counted afterwards; what was frozen is frozen still.
         - The pruned model's answers have the shapes of the original's (for detectors: but for the number of boxes).
         - Saved and loaded into a fresh instance, it has the same tensors and the same answers, bit by bit.
-        - Traced again, it has the channel groups it had, without the removed ones: nothing else is tied, nothing has come apart, what stayed stays, and what was free is free unless it has become a layer's last.
+        - Traced again, it has the channel groups it had, without the removed ones: nothing else is tied, nothing has come apart, what stayed stays, and what was free is free unless it has become a layer's last or one of a side's last two.
         - It trains: forward in training mode, backward, a step of SGD with momentum; gradients and weights are finite, and some weight moves. (At global 0.75 the optimizer has trained before the cut, and its momenta
           shrink with the weights.)
         - The cut is undone after that step: weights and answers are those of the original, bit by bit.
