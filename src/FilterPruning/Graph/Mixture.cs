@@ -8,15 +8,14 @@ namespace FilterPruning.Graph;
 internal sealed class Mixture
 {
     private readonly List<(Connection Connection, int Output, SortedSet<int> Inputs)> _entries;
-    private readonly List<(int First, int Second)> _whole;
     private readonly List<List<(int First, int Second)>> _ways;
 
     private Mixture(LayerNode reader, List<(Connection Connection, int Output, SortedSet<int> Inputs)> entries, IReadOnlyList<Connection> all)
     {
         Reader = reader;
         _entries = entries;
-        _whole = [.. entries.SelectMany(entry => entry.Inputs.Select(input => (entry.Connection.From.Layer.Out(entry.Output), Reader.In(input))))];
-        _ways = [_whole];
+        // The last way: all that is mixed goes together.
+        _ways = [[.. entries.SelectMany(entry => entry.Inputs.Select(input => (entry.Connection.From.Layer.Out(entry.Output), Reader.In(input))))]];
         Places = EqualBlocks() is { } blocks ? SamePlaces(blocks, all) : null;
     }
 
@@ -37,9 +36,6 @@ internal sealed class Mixture
 
     /// <summary>Which way is tried now.</summary>
     public int Way { get; set; }
-
-    /// <summary>Whether the last way is tried, in which all that is mixed goes together.</summary>
-    public bool IsWhole => Way == _ways.Count - 1;
 
     /// <summary>Whether no way is left and the channels have to stay.</summary>
     public bool IsPinned => Way >= _ways.Count;
