@@ -58,6 +58,9 @@ internal sealed class ModelSource
         }
     }
 
+    /// <summary>Whether a weights file was given.</summary>
+    public bool HasWeights(ParseResult parsed) => parsed.GetValue(_weights) is not null;
+
     /// <summary>The short side the model resizes to.</summary>
     public int SizeOf(ParseResult parsed, DetectorDescription description) => parsed.GetValue(_size) ?? description.Options.MinSize;
 
