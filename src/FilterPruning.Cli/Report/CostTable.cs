@@ -12,9 +12,10 @@ internal static class CostTable
         if (groups.Length == 0)
             return StudyTables.NotYet;
         var dimensions = Dimension.Columns(groups);
+        var trained = groups.Any(group => group.Key.FineTuned);
         var table = new MarkdownTable([
             .. dimensions.Select(dimension => dimension.Header), "filters removed", "parameters, M", "compression", "MACs, G", "MACs of dense", "theoretical speed-up", "file, MB",
-            "latency p50 (p95), ms", "dense, same run", "measured speed-up", "peak memory, MB", "score + plan, s", "repair, s", "cut + proof, s", "AP50", "IoU@0.5 (match rate)"]);
+            "latency p50 (p95), ms", "dense, same run", "measured speed-up", "peak memory, MB", "score + plan, s", "repair, s", "cut + proof, s", .. trained ? ["fine-tuning, s"] : Array.Empty<string>(), "AP50", "IoU@0.5 (match rate)"]);
         foreach (var group in groups)
         {
             table.Add([
@@ -24,7 +25,7 @@ internal static class CostTable
                 Figures.Amount(group.Of(point => point.FileBytes), "0.0", Million),
                 Latency(group, point => point.LatencyP50, point => point.LatencyP95), Latency(group, point => point.DenseLatencyP50, point => point.DenseLatencyP95), Times(group.Of(point => point.MeasuredSpeedup)),
                 Figures.Amount(group.Of(point => point.PeakMemoryBytes), "0", Million),
-                Seconds(group, "score", "plan"), Seconds(group, "repair"), Seconds(group, "cut", "prove"),
+                Seconds(group, "score", "plan"), Seconds(group, "repair"), Seconds(group, "cut", "prove"), .. trained ? [Seconds(group, "treat")] : Array.Empty<string>(),
                 Figures.Accuracy(group.Of(point => point.MaskAP50)), AccuracyTable.Iou(group)]);
         }
 

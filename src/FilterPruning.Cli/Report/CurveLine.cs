@@ -11,9 +11,12 @@ internal enum CurveKind
 /// <summary>One line of a panel: a criterion at one scope, from the dense model to the smallest.</summary>
 internal sealed record CurveLine(string Criterion, string Scope, CurveKind Kind, IReadOnlyList<ResultGroup> Groups)
 {
+    // A scope with fewer amounts than this is a side experiment: it stands in the tables only.
+    private const int FewestAmounts = 3;
+
     /// <summary>
     /// The lines of a data set: the dense point first, then by amount removed. Of several ways of repair, layer sets and evaluation sizes, the one with
-    /// the most points is drawn.
+    /// the most points is drawn; scopes with one or two amounts are left out where others have more.
     /// </summary>
     public static IReadOnlyList<CurveLine> Of(IEnumerable<ResultPoint> points)
     {
@@ -26,9 +29,10 @@ internal sealed record CurveLine(string Criterion, string Scope, CurveKind Kind,
             .. MostCommon(pruned.Where(point => !point.IsRaw && !point.Key.FineTuned).ToArray(), point => (point.Key.Repair, point.Key.Images)),
             .. MostCommon(pruned.Where(point => point.Key.FineTuned).ToArray(), point => (point.Key.Repair, point.Key.Images)),
         ];
+        var scopes = drawn.GroupBy(point => point.Key.Scope).Where(scope => scope.Select(point => point.Key.Amount).Distinct().Count() >= FewestAmounts).Select(scope => scope.Key).ToHashSet(StringComparer.Ordinal);
         return
         [
-            .. ResultGroup.From(drawn).GroupBy(group => (group.Key.Criterion, group.Key.Scope, Kind: KindOf(group)))
+            .. ResultGroup.From(drawn).Where(group => scopes.Count == 0 || scopes.Contains(group.Key.Scope)).GroupBy(group => (group.Key.Criterion, group.Key.Scope, Kind: KindOf(group)))
                 .Select(line => new CurveLine(line.Key.Criterion, line.Key.Scope, line.Key.Kind, [.. dense, .. line.OrderBy(Removed)])),
         ];
     }

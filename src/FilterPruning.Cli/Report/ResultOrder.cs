@@ -12,8 +12,8 @@ internal sealed class ResultOrder : IComparer<ResultGroup>
     /// <summary>Places known criteria first, others after them by name.</summary>
     public static (int, string) OfCriterion(string name) => Place(Criteria, name);
 
-    /// <summary>Places known scopes first, others after them by name.</summary>
-    public static (int, string) OfScope(string name) => Place(Scopes, name);
+    /// <summary>Places known scopes first, others after them by name. What stands behind a <c>+</c>, a floor for instance, follows the bare scope.</summary>
+    public static (int, string) OfScope(string name) => (Place(Scopes, name.Split('+')[0]).Item1, name);
 
     public int Compare(ResultGroup? x, ResultGroup? y)
     {

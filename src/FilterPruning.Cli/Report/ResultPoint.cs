@@ -16,6 +16,9 @@ internal sealed record ResultPoint
 
     public required string Status { get; init; }
 
+    /// <summary>What a reader has to know of the point; null for nothing.</summary>
+    public string? Note { get; init; }
+
     public double? MaskAP { get; init; }
 
     public double? MaskAP50 { get; init; }
@@ -79,7 +82,7 @@ internal sealed record ResultPoint
 
     public double? ProofError { get; init; }
 
-    /// <summary>Seconds by step: score, plan, repair, cut, prove, evaluate.</summary>
+    /// <summary>Seconds by step: score, plan, repair, cut, prove, treat (fine-tuning), evaluate.</summary>
     public IReadOnlyDictionary<string, double> Seconds { get; init; } = new Dictionary<string, double>();
 
     public string? Version { get; init; }
@@ -122,6 +125,7 @@ internal sealed record ResultPoint
                 fields.Number("ratio") is { } ratio ? Math.Round(ratio, 6) : null, fields.TextOrNull("target"), fields.Text("repair"), fields.Integer("images"), fields.Flag("fineTuned"), fields.Integer("seed") ?? 0,
                 fields.Integer("evalImages"), fields.Integer("evalSize")),
             Status = fields.TextOrNull("status") ?? Measured,
+            Note = fields.TextOrNull("note"),
             MaskAP = fields.Accuracy("maskAP"),
             MaskAP50 = fields.Accuracy("maskAP50"),
             MaskAP75 = fields.Accuracy("maskAP75"),

@@ -33,6 +33,14 @@ public sealed class StudyCurvesTests : IDisposable
     }
 
     [Fact]
+    public void A_scope_with_one_or_two_amounts_is_left_to_the_tables()
+    {
+        var lines = CurveLine.Of(Read(
+            [Lines.Dense(), Lines.Point("l1", "global-raw+floor:0.1", 0.4, "none", 0.1), .. new[] { 0.1, 0.2, 0.3 }.Select(ratio => Lines.Point("l1", "local", ratio, "none", 0.1))]).Points);
+        Assert.Equal("local", Assert.Single(lines).Scope);
+    }
+
+    [Fact]
     public void Ticks_are_shares_and_lie_in_the_range()
     {
         var (positions, labels) = CurveAxis.All[1].Ticks(0, 4);

@@ -89,6 +89,28 @@ public sealed class StudyTablesTests : IDisposable
     }
 
     [Fact]
+    public void A_points_note_stands_below()
+    {
+        var table = Table("accuracy", Lines.Dense(), Lines.Point("l1", "local", 0.5, "none", 0.2, change: json => json["note"] = "another machine"));
+        Assert.Contains("Note (l1, local, 50 %, none): another machine", table.Below, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Training_has_a_column_where_something_was_trained()
+    {
+        void Trained(JsonObject json)
+        {
+            json["fineTuned"] = true;
+            json["seconds"] = new JsonObject { ["treat"] = 600, ["repair"] = null };
+        }
+
+        JsonObject[] points = [Lines.Dense(), Lines.Point("l1", "local", 0.5, "least-squares", 0.6), Lines.Point("l1", "local", 0.5, "least-squares", 0.7, change: Trained)];
+        Assert.Equal(["–", "600.0"], Table("cost", points).Rows.Select(row => row["fine-tuning, s"]));
+        Assert.DoesNotContain("fine-tuning, s", Table("cost fineTuned=false", points).Headers);
+        Assert.Equal(["least-squares (16 images)", "least-squares (16 images), fine-tuned"], Table("accuracy", points).Rows.Select(row => row["repair"]));
+    }
+
+    [Fact]
     public void Costs_are_in_their_units()
     {
         var row = Assert.Single(Table("cost", Lines.Dense(), Lines.Point("l1", "local", 0.5, "least-squares", 0.6, change: json =>
