@@ -13,7 +13,7 @@ internal static class ReportCommand
             Makes tables and curves from the results files of 'filter-pruning study'.
 
             A document has places for tables: a line '<!-- table: accuracy dataset=pennfudan scope=local -->', the table, a line '<!-- /table -->'.
-            Tables: accuracy, measurements, cost, dense, goals. Filters: PART=VALUE,… of the points' key; 'study' adds the study's own row.
+            Tables: accuracy, measurements, cost, dense, goals; 'curves' links the pictures. Filters: PART=VALUE,… of the points' key; 'study' adds the study's own row.
 
             Examples:
               filter-pruning report docs/results/*.jsonl --out docs/results --document docs/results.md

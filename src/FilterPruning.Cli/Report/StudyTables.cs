@@ -17,6 +17,7 @@ internal static class StudyTables
         ["cost"] = CostTable.Build,
         ["dense"] = DenseTable.Build,
         ["goals"] = GoalTable.Build,
+        ["curves"] = CurveLinks.Build,
     };
 
     /// <summary>The tables there are.</summary>

@@ -1,3 +1,5 @@
+using FilterPruning.Cli.Report;
+
 namespace FilterPruning.Cli.Tests.Report;
 
 /// <summary>The command on files: what it writes, what it refuses, and what its check finds.</summary>
@@ -58,6 +60,27 @@ public sealed class ReportCommandTests : IDisposable
         await Refuses("Line 2", "report", _folder["a.jsonl"], "--document", _folder["bad.md"], "--out", _folder["out"]);
         await File.WriteAllTextAsync(_folder["b.jsonl"], "{\n}\n");
         await Refuses("line 1", "report", _folder["b.jsonl"], "--out", _folder["out"]);
+    }
+
+    [Fact]
+    public async Task Every_marker_of_the_projects_results_can_be_filled()
+    {
+        var text = await File.ReadAllTextAsync(Path.Combine(Root(), "docs", "results.md"));
+        var requests = new List<string>();
+        MarkedDocument.Fill(text, request =>
+        {
+            requests.Add(request);
+            return StudyTables.Build(TableRequest.Parse(request), new ResultSet([], []));
+        });
+        Assert.Contains(requests, request => request.StartsWith("goals", StringComparison.Ordinal));
+    }
+
+    private static string Root()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "FilterPruning.sln")))
+            folder = folder.Parent ?? throw new InvalidOperationException("These tests run from a checkout.");
+        return folder.FullName;
     }
 
     private async Task Refuses(string word, params string[] args)
