@@ -7,7 +7,6 @@ namespace FilterPruning.Recovery;
 internal sealed class ConsumerRepair : IDisposable
 {
     private const double HeldOutShare = 0.25;
-    private static readonly double[] PatchRidges = [1e-4, 1e-3, 1e-2, 1e-1, 1];
 
     private readonly IReadOnlyList<ConsumerLayout> _layouts;
     private readonly List<(Tensor Live, Tensor Copy)> _copies = [];
@@ -69,8 +68,8 @@ internal sealed class ConsumerRepair : IDisposable
             shifts.narrow(0, layout.Block * outputs, outputs).copy_(constant * TapsPerOutput());
         }
 
-        if (PatchUnits is not null && prunedRows.Patches is { Count: > 0 } patches)
-            FitPatches(sample.OutputsOf(Layer), patches, shifts, target is not null, options, totals);
+        if (PatchUnits is not null && prunedRows.Patches.Count > 0)
+            FitDirectly(sample, prunedRows, shifts, target is not null, totals);
         if (_bias is not null)
             target!.add_(shifts.to(target.dtype));
         else
@@ -145,39 +144,48 @@ internal sealed class ConsumerRepair : IDisposable
         return constants.mm(summed).squeeze(0);
     }
 
-    // What the kernel can do beyond one map of channels for all its taps: the rest of the dense output, from whole patches. The weights already fitted are the centre that the ridge draws to.
-    private void FitPatches(IReadOnlyList<Tensor> outputs, IReadOnlyList<Tensor> patches, Tensor shifts, bool intercept, RepairOptions options, FitTotals totals)
+    // What the kernel can do beyond one map of channels for all its taps, and what is wrong with the rest of a residual sum.
+    private void FitDirectly(CalibrationSample sample, ConsumerRows pruned, Tensor shifts, bool intercept, FitTotals totals)
     {
+        var outputs = sample.OutputsOf(Layer);
+        var patches = pruned.Patches;
+        var junction = sample.JunctionOf(Layer);
+        var (besideDense, besidePruned) = (sample.BesideOf(Layer), pruned.Beside);
         var perBlock = Layer.OutputChannels / _layouts.Count;
         var first = 0;                                                                       // of the block's units among the kept ones
         foreach (var layout in _layouts)
         {
+            using var scope = NewDisposeScope();
             var count = layout.KeptCount * layout.Positions;
-            var live = Canonical(_weight).narrow(0, layout.Block * perBlock, perBlock);      // [outputs, units, taps]
+            var start = layout.Block * perBlock;
+            var live = Canonical(_weight).narrow(0, start, perBlock);                        // [outputs, units, taps]
             var units = PatchUnits!.narrow(0, first, count) - layout.FirstUnit;
             var centre = live.index_select(1, units).to(float32).flatten(1);                 // [outputs, kept × taps]
-            var constant = shifts.narrow(0, layout.Block * perBlock, perBlock);
-            using var rows = new RowFits((int)centre.shape[1], perBlock, intercept, HeldOutShare, choose: true);
-            rows.AddAll(outputs.Count, call =>
+            var constant = shifts.narrow(0, start, perBlock);
+            var still = constant.to(float32);
+            if (_bias is not null)
+                still = still + _bias.Tensor.detach().to(float32).narrow(0, start, perBlock);
+            var slope = junction?.Slope.narrow(0, start, perBlock) ?? ones(perBlock);
+            var offset = junction?.Offset.narrow(0, start, perBlock) ?? zeros(perBlock);
+            using var fit = new DirectFit(slope, offset, junction?.Rectified ?? false, intercept);
+            for (var call = 0; call < outputs.Count; call++)
             {
                 var x = patches[call].narrow(1, first, count).flatten(1);
-                var y = outputs[call].narrow(1, layout.Block * perBlock, perBlock);
-                if (_bias is not null)
-                    y = y - _bias.Tensor.detach().to(float32).narrow(0, layout.Block * perBlock, perBlock);
-                return (x, y - x.mm(centre.t()) - constant.to(float32));
-            });
-            var metric = eye(perBlock, dtype: float64);
-            var ridge = rows.BestRidge([.. PatchRidges, double.PositiveInfinity], metric);
-            if (!double.IsInfinity(ridge))
+                fit.Add(x, x.mm(centre.t()) + still, outputs[call].narrow(1, start, perBlock), Beside(besideDense, call), Beside(besidePruned, call));
+            }
+
+            if (fit.Solve() is { } map)
             {
-                var map = rows.All.Solve(ridge);                                             // [kept × taps (+ 1), outputs]
                 var weights = map.narrow(0, 0, centre.shape[1]).t().reshape(perBlock, count, live.shape[2]);
                 live.index_copy_(1, units, live.index_select(1, units) + weights.to(live.dtype));
                 if (intercept)
                     constant.add_(map.select(0, centre.shape[1]));
             }
 
+            totals.Refine(fit.Left, layout.Block == 0);
             first += count;
+
+            Tensor? Beside(IReadOnlyList<Tensor> rows, int call) => junction?.Shortcut is not null && rows.Count == outputs.Count ? rows[call].narrow(1, start, perBlock) : null;
         }
     }
 }

@@ -20,7 +20,7 @@ internal sealed class RepairSession : IDisposable
         _consumers = [.. sample.Readers
             .Select(layer => (Layer: layer, Removed: RemovedInputs(layer, plan)))
             .Where(consumer => consumer.Removed.Count > 0)
-            .Select(consumer => new ConsumerRepair(consumer.Layer, consumer.Removed.ToHashSet(), options.Patches && RowSampler.SeesNeighbours(consumer.Layer)))];
+            .Select(consumer => new ConsumerRepair(consumer.Layer, consumer.Removed.ToHashSet(), options.Patches && RowSampler.CanGather(consumer.Layer)))];
     }
 
     public RepairReport Run(CancellationToken cancellation)

@@ -58,6 +58,13 @@ internal sealed class RidgeFit : IDisposable
     /// <summary>float64 <c>[kept (+ 1), channels]</c>; the caller's.</summary>
     public Tensor Solve(double ridge)
     {
+        using var system = Factor(ridge);
+        return system.Solve(_xy);
+    }
+
+    /// <summary>The system with a ridge, ready to be solved for any right side; the caller's.</summary>
+    public RidgeSystem Factor(double ridge)
+    {
         using var scope = NewDisposeScope();
         var width = _xx.shape[0];
         var shrunk = _intercept ? width - 1 : width;
@@ -66,8 +73,7 @@ internal sealed class RidgeFit : IDisposable
         var shift = full(width, ridge * energy, dtype: float64);
         if (_intercept)
             shift[width - 1] = 1e-12 * diagonal[width - 1].item<double>();
-        var system = _xx + diag(shift);
-        return SolvePositive(system).MoveToOuterDisposeScope();
+        return new RidgeSystem(_xx + diag(shift));
     }
 
     /// <summary>Energy of the consumer's output, weighed with <paramref name="metric"/> = W·Wᵀ <c>[channels, channels]</c>.</summary>
@@ -91,20 +97,5 @@ internal sealed class RidgeFit : IDisposable
         _xx.Dispose();
         _xy.Dispose();
         _yy.Dispose();
-    }
-
-    // Cholesky where the system is safely positive, otherwise the least-norm solution over its eigenvectors: channels that repeat each
-    // other exactly leave it singular, and every solution is then as good as the shortest.
-    private Tensor SolvePositive(Tensor system)
-    {
-        var (factor, info) = linalg.cholesky_ex(system);
-        var pivots = factor.diagonal();
-        if (info.item<int>() == 0 && pivots.min().item<double>() > 1e-6 * pivots.max().item<double>())
-            return cholesky_solve(_xy, factor, upper: false);
-
-        var (values, vectors) = linalg.eigh(system);
-        var floor = 1e-12 * values.abs().max().item<double>();
-        var inverse = where(values > floor, 1.0 / values.clamp_min(floor), zeros_like(values));
-        return vectors.mm(inverse.unsqueeze(1) * vectors.t().mm(_xy));
     }
 }
