@@ -33,14 +33,15 @@ internal static class AccuracyTable
     public static string Iou(ResultGroup? group) =>
         group?.Of(point => point.MatchRate) is { } match ? $"{Figures.Accuracy(group.Of(point => point.IouAt50))} ({Figures.Text(match.Mean, "0.000")})" : Figures.None;
 
-    // A raw cut without a repaired partner has a row of its own; with several ways of repair it stands in each of their rows.
+    // A raw cut without a repaired partner has a row of its own; with several ways of repair it stands in each of their rows, also where a filter asks for
+    // repaired points only.
     private static List<(ResultGroup? Raw, ResultGroup? Repaired, ResultGroup Shown)> Rows(StudyContext context)
     {
         var rows = new List<(ResultGroup?, ResultGroup?, ResultGroup)>();
         var wantsDense = context.Request.Names("ratio");
         foreach (var same in context.Groups.Where(group => wantsDense || group.Key is not { Ratio: 0.0, Target: null }).GroupBy(WithoutRepair))
         {
-            var raw = same.FirstOrDefault(group => group.IsRaw);
+            var raw = context.All.FirstOrDefault(group => group.IsRaw && WithoutRepair(group) == same.Key);
             ResultGroup[] repaired = [.. same.Where(group => !group.IsRaw)];
             if (repaired.Length == 0)
                 rows.Add((raw, null, raw!));

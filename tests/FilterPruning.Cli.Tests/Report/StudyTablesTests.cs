@@ -29,6 +29,13 @@ public sealed class StudyTablesTests : IDisposable
         Assert.Contains("repair: least-squares (16 images)", table.Below, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("accuracy repair=least-squares")]
+    [InlineData("accuracy images=16")]
+    [InlineData("accuracy ratio=0.5 fineTuned=false")]
+    public void The_raw_cut_stands_beside_whatever_repaired_points_are_asked_for(string request) =>
+        Assert.Equal("0.200", Assert.Single(Table(request, Lines.Dense(), Lines.Point("l1", "local", 0.5, "none", 0.2), Lines.Point("l1", "local", 0.5, "least-squares", 0.6)).Rows)["AP50 raw"]);
+
     [Fact]
     public void Seeds_become_mean_deviation_and_range()
     {
