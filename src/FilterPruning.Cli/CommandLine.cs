@@ -22,6 +22,7 @@ internal static class CommandLine
             TrainCommand.Create(),
             ReadingsCommand.Create(),
             StudyCommand.Create(),
+            ReportCommand.Create(),
             DemoCommand.Create(),
             SetupCommand.Create(),
         };
