@@ -7,15 +7,18 @@ namespace FilterPruning.Recovery;
 internal sealed class ConsumerRepair : IDisposable
 {
     private const double HeldOutShare = 0.25;
+    private static readonly double[] PatchRidges = [1e-4, 1e-3, 1e-2, 1e-1, 1];
 
     private readonly IReadOnlyList<ConsumerLayout> _layouts;
     private readonly List<(Tensor Live, Tensor Copy)> _copies = [];
     private readonly ChannelTensor _weight;
     private readonly ChannelTensor? _bias;
 
-    public ConsumerRepair(TracedLayer layer, IReadOnlySet<int> removedInputs)
+    public ConsumerRepair(TracedLayer layer, IReadOnlySet<int> removedInputs, bool patches)
     {
         Layer = layer;
+        if (patches)
+            PatchUnits = tensor(Enumerable.Range(0, layer.InputChannels).Where(unit => !removedInputs.Contains(unit)).Select(unit => (long)unit).ToArray(), int64).DetachFromDisposeScope();
         _layouts = ConsumerLayout.Of(layer, removedInputs);
         var tensors = layer.Rule.Tensors(layer.Module);
         _weight = tensors.Single(part => part.InputAxis is not null && part.OutputAxis is not null);
@@ -36,10 +39,17 @@ internal sealed class ConsumerRepair : IDisposable
     /// <summary>The consumer.</summary>
     public TracedLayer Layer { get; }
 
-    /// <summary>Fits the weights; <paramref name="dense"/> and <paramref name="pruned"/> are rows <c>[rows, units]</c> of the same places.</summary>
-    public LayerRepair Fit(IReadOnlyList<Tensor> dense, IReadOnlyList<Tensor> pruned, TracedLayer? norm, RepairOptions options)
+    /// <summary>The input units that stay, where the fit wants whole patches of them; otherwise null.</summary>
+    public Tensor? PatchUnits { get; }
+
+    /// <summary>Fits the weights to rows of the same places of the dense model and of the pruned one.</summary>
+    public LayerRepair Fit(CalibrationSample sample, ConsumerRows prunedRows, RepairOptions options)
     {
         using var scope = NewDisposeScope();
+        var (dense, pruned) = (sample.RowsOf(Layer), prunedRows.Rows);
+        if (!dense.Select(rows => rows.shape[0]).SequenceEqual(pruned.Select(rows => rows.shape[0])))
+            throw prunedRows.RowsDiffer();
+        var norm = sample.Norms.After(Layer);
         var offset = _bias is null && norm is not null ? norm.Rule.InputOffset(norm.Module) : null;
         var target = _bias?.Tensor ?? offset?.Tensor;
         Remember(_weight.Tensor);
@@ -48,6 +58,7 @@ internal sealed class ConsumerRepair : IDisposable
 
         var outputs = Layer.OutputChannels / _layouts.Count;
         var totals = new FitTotals();
+        var shifts = zeros(Layer.OutputChannels, dtype: float64);
         foreach (var layout in _layouts)
         {
             // [outputs, units, taps] of this block, a view into the live weight
@@ -55,15 +66,16 @@ internal sealed class ConsumerRepair : IDisposable
             var constant = FitBlock(layout, block, dense, pruned, target is not null, options, totals);
             if (constant is null)
                 continue;
-            var shift = constant * TapsPerOutput();
-            var slice = target!.narrow(0, layout.Block * outputs, outputs);
-            if (_bias is not null)
-                slice.add_(shift.to(slice.dtype));
-            else
-                slice.sub_(shift.to(slice.dtype));          // norm(y + shift) = norm of y with a mean lower by the shift
+            shifts.narrow(0, layout.Block * outputs, outputs).copy_(constant * TapsPerOutput());
         }
 
-        var first = _layouts[0];
+        if (PatchUnits is not null && prunedRows.Patches is { Count: > 0 } patches)
+            FitPatches(sample.OutputsOf(Layer), patches, shifts, target is not null, options, totals);
+        if (_bias is not null)
+            target!.add_(shifts.to(target.dtype));
+        else
+            target?.sub_(shifts.to(target.dtype));          // norm(y + shift) = norm of y with a mean lower by the shift
+
         return new LayerRepair(
             Layer.Name, _layouts.Sum(layout => layout.KeptCount), _layouts.Sum(layout => layout.Channels), totals.Before, totals.After, totals.Ridge, totals.Rows, target is not null);
     }
@@ -77,6 +89,7 @@ internal sealed class ConsumerRepair : IDisposable
 
     public void Dispose()
     {
+        PatchUnits?.Dispose();
         foreach (var (_, copy) in _copies)
             copy.Dispose();
         _copies.Clear();
@@ -101,7 +114,7 @@ internal sealed class ConsumerRepair : IDisposable
     }
 
     // Returns the constant per output and tap, float64 [outputs], or null without an intercept.
-    private Tensor? FitBlock(
+    private static Tensor? FitBlock(
         ConsumerLayout layout, Tensor weight, IReadOnlyList<Tensor> dense, IReadOnlyList<Tensor> pruned, bool intercept, RepairOptions options, FitTotals totals)
     {
         var units = layout.UnitIndex() + layout.FirstUnit;
@@ -114,7 +127,7 @@ internal sealed class ConsumerRepair : IDisposable
         var metric = byChannel.flatten(1).mm(byChannel.flatten(1).t());
 
         using var rows = new RowFits(layout.KeptCount, channels, intercept, HeldOutShare, options.Ridges.Count > 1);
-        rows.AddAll(dense, pruned, units, kept, channels, layout.Positions, Layer);
+        rows.AddAll(dense, pruned, units, kept, channels, layout.Positions);
         var ridge = rows.BestRidge(options.Ridges, metric);
         var map = rows.All.Solve(ridge);                                                     // [kept (+ 1), channels]
         totals.Add(rows.All, map, kept, metric, ridge, intercept);
@@ -130,5 +143,41 @@ internal sealed class ConsumerRepair : IDisposable
         var constants = map.narrow(0, layout.KeptCount, 1);                                  // [1, channels]
         var summed = byChannel.reshape(channels, weight.shape[0], layout.Positions, taps).sum(2).mean([2]);   // [channels, outputs]
         return constants.mm(summed).squeeze(0);
+    }
+
+    // What the kernel can do beyond one map of channels for all its taps: the rest of the dense output, from whole patches. The weights already fitted are the centre that the ridge draws to.
+    private void FitPatches(IReadOnlyList<Tensor> outputs, IReadOnlyList<Tensor> patches, Tensor shifts, bool intercept, RepairOptions options, FitTotals totals)
+    {
+        var perBlock = Layer.OutputChannels / _layouts.Count;
+        var first = 0;                                                                       // of the block's units among the kept ones
+        foreach (var layout in _layouts)
+        {
+            var count = layout.KeptCount * layout.Positions;
+            var live = Canonical(_weight).narrow(0, layout.Block * perBlock, perBlock);      // [outputs, units, taps]
+            var units = PatchUnits!.narrow(0, first, count) - layout.FirstUnit;
+            var centre = live.index_select(1, units).to(float32).flatten(1);                 // [outputs, kept × taps]
+            var constant = shifts.narrow(0, layout.Block * perBlock, perBlock);
+            using var rows = new RowFits((int)centre.shape[1], perBlock, intercept, HeldOutShare, choose: true);
+            rows.AddAll(outputs.Count, call =>
+            {
+                var x = patches[call].narrow(1, first, count).flatten(1);
+                var y = outputs[call].narrow(1, layout.Block * perBlock, perBlock);
+                if (_bias is not null)
+                    y = y - _bias.Tensor.detach().to(float32).narrow(0, layout.Block * perBlock, perBlock);
+                return (x, y - x.mm(centre.t()) - constant.to(float32));
+            });
+            var metric = eye(perBlock, dtype: float64);
+            var ridge = rows.BestRidge([.. PatchRidges, double.PositiveInfinity], metric);
+            if (!double.IsInfinity(ridge))
+            {
+                var map = rows.All.Solve(ridge);                                             // [kept × taps (+ 1), outputs]
+                var weights = map.narrow(0, 0, centre.shape[1]).t().reshape(perBlock, count, live.shape[2]);
+                live.index_copy_(1, units, live.index_select(1, units) + weights.to(live.dtype));
+                if (intercept)
+                    constant.add_(map.select(0, centre.shape[1]));
+            }
+
+            first += count;
+        }
     }
 }

@@ -10,6 +10,8 @@ namespace FilterPruning.Recovery;
 /// </remarks>
 internal sealed class RidgeFit : IDisposable
 {
+    private const int WidestExact = 640;
+
     private readonly bool _intercept;
     private readonly Tensor _xx;
     private readonly Tensor _xy;
@@ -32,10 +34,12 @@ internal sealed class RidgeFit : IDisposable
     public void Add(Tensor x, Tensor y)
     {
         using var scope = NewDisposeScope();
-        var left = x.to(float64);
+        // Products of wide rows are summed in float32 within a call, as the layer itself does; sums over calls are always float64.
+        var precision = x.shape[1] > WidestExact ? float32 : float64;
+        var left = x.to(precision);
         if (_intercept)
-            left = cat([left, ones(left.shape[0], 1, dtype: float64)], 1);
-        var right = y.to(float64);
+            left = cat([left, ones(left.shape[0], 1, dtype: precision)], 1);
+        var right = y.to(precision);
         _xx.add_(left.t().mm(left));
         _xy.add_(left.t().mm(right));
         _yy.add_(right.t().mm(right));
