@@ -20,7 +20,9 @@ internal static class CommandLine
             EvalCommand.Create(),
             DetectCommand.Create(),
             TrainCommand.Create(),
+            ReadingsCommand.Create(),
             StudyCommand.Create(),
+            ReportCommand.Create(),
             DemoCommand.Create(),
             SetupCommand.Create(),
         };

@@ -52,6 +52,9 @@ internal sealed class ModelSource
         }
     }
 
+    /// <summary>Whether a weights file was given.</summary>
+    public bool HasWeights(ParseResult parsed) => parsed.GetValue(_weights) is not null;
+
     /// <summary>What the model will be, without building it, and the file its weights come from, if any.</summary>
     public (DetectorDescription Description, string? Weights) Describe(ParseResult parsed)
     {

@@ -86,9 +86,18 @@ internal static partial class LayerScopes
         static bool Makes(ChannelMember member) => member.Axis == ChannelAxis.Output;
     }
 
-    /// <summary>Layers that make channels of their own, some of which may go: convolutions and linear layers, not norms.</summary>
-    private static List<TracedLayer> FilterLayers(DependencyGraph graph) =>
-        [.. graph.Layers.Where(layer => layer.IsPrunable && layer.Mapping != ChannelMapping.ChannelWise)];
+    /// <summary>Whether the model has layers of a scope that can be pruned.</summary>
+    /// <exception cref="ArgumentException">There is no such scope.</exception>
+    public static bool Has(DependencyGraph graph, string scope)
+    {
+        var names = graph.Layers.Select(layer => layer.Name).ToHashSet(StringComparer.Ordinal);
+        return scope == All || Split(scope).TrueForAll(part => FilterLayers(graph).Exists(layer => part.Has(layer.Name, names)));
+    }
+
+    /// <summary>Whether a layer makes channels of its own, as convolutions and linear layers do and norms do not.</summary>
+    public static bool HasFilters(TracedLayer layer) => layer.Mapping != ChannelMapping.ChannelWise;
+
+    private static List<TracedLayer> FilterLayers(DependencyGraph graph) => [.. graph.Layers.Where(layer => layer.IsPrunable && HasFilters(layer))];
 
     private static List<(string Name, string About, Func<string, IReadOnlySet<string>, bool> Has)> Split(string scope)
     {
