@@ -53,7 +53,7 @@ internal sealed class ReadingsReport(MaskRcnnModel model, DependencyGraph graph,
 
             var count = _counter.Count(reading);
             using var cut = Surgeon.Apply(graph, count.Plan);
-            _measured.Add(($"{reading.Scope}, {reading.RankingName}, floor {Percent(reading.Floor)}", count, Evaluate($"{reading.Scope}, {reading.RankingName}", data, cancellation)));
+            _measured.Add(($"{reading.Scope}, {reading.RankingName}, floor {Percent(reading.Floor)}", count, Evaluate($"{reading.Scope}, {reading.RankingName}, floor {Percent(reading.Floor)}, compression {Ratio(count.Compression)}", data, cancellation)));
             cut.Undo();
         }
 
@@ -76,8 +76,14 @@ internal sealed class ReadingsReport(MaskRcnnModel model, DependencyGraph graph,
         }
     }
 
-    private EvaluationResult Evaluate(string title, IDetectionDataset data, CancellationToken cancellation) => Output.WithProgress($"Measuring {title}", report =>
-        DetectionEvaluator.Evaluate(model, data, null, new Immediate<EvaluationProgress>(p => report((double)p.Done / p.Total, $"{p.Done} of {p.Total} images")), cancellation));
+    private EvaluationResult Evaluate(string title, IDetectionDataset data, CancellationToken cancellation)
+    {
+        var result = Output.WithProgress($"Measuring {title}", report =>
+            DetectionEvaluator.Evaluate(model, data, null, new Immediate<EvaluationProgress>(p => report((double)p.Done / p.Total, $"{p.Done} of {p.Total} images")), cancellation));
+        // So that a run that is stopped has shown what it knew.
+        Output.Note(string.Create(CultureInfo.InvariantCulture, $"  AP50 {result.Mask.AP50:0.0000} AP75 {result.Mask.AP75:0.0000} IoU@0.5 {result.IouAt50:0.0000} matched {result.MatchRate:0.0000}"));
+        return result;
+    }
 
     /// <summary>The tables as Markdown.</summary>
     public string ToMarkdown()
