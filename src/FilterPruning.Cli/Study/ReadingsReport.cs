@@ -105,7 +105,7 @@ internal sealed class ReadingsReport(MaskRcnnModel model, DependencyGraph graph,
             Row(text, ["scope", "ranking", .. Floors.Select(floor => floor == 0 ? "one filter kept" : $"{Percent(floor)} kept")]);
             Row(text, ["---", "---", .. Floors.Select(_ => "---:")]);
             foreach (var row in global.GroupBy(count => (count.Reading.Scope, count.Reading.RankingName)))
-                Row(text, [row.Key.Scope, row.Key.RankingName, .. row.Select(count => $"{Ratio(count.Compression)}{(Reached(count) ? "" : " †")}")]);
+                Row(text, [row.Key.Scope, row.Key.RankingName, .. row.Select(count => $"{Ratio(count.Compression)} ({Ratio(count.CompressionOfFiltersAlone)}){(Reached(count) ? "" : " †")}")]);
         }
 
         if (_measured.Count > 0)
@@ -187,7 +187,7 @@ internal sealed class ReadingsReport(MaskRcnnModel model, DependencyGraph graph,
         return json;
     }
 
-    // A floor, or the last filter of each layer, can leave less to remove than was asked for.
+    // The ratio is of channel groups, some of which have filters in many layers: of the filters, less may go.
     private bool Reached(ReadingCount count) => count.Removed >= 0.97 * ratio * count.Filters;
 
     private static string Emptied(ReadingCount count) =>
