@@ -169,7 +169,7 @@ internal sealed class ConsumerRepair : IDisposable
             var still = constant.to(float32) + bias;
             var slope = junction?.Slope.narrow(0, start, perBlock) ?? ones(perBlock);
             var offset = junction?.Offset.narrow(0, start, perBlock) ?? zeros(perBlock);
-            using var fit = new DirectFit(slope, offset, junction?.Rectified ?? false, intercept);
+            using var fit = new DirectFit(slope, offset, options.Rectifiers && junction is { Rectified: true }, intercept);
             for (var call = 0; call < outputs.Count; call++)
             {
                 var x = patches[call].narrow(1, first, count).flatten(1);
@@ -189,7 +189,7 @@ internal sealed class ConsumerRepair : IDisposable
             totals.AddFit(fit);
             first += count;
 
-            Tensor? Beside(IReadOnlyList<Tensor> rows, int call) => junction?.Shortcut is not null && rows.Count == outputs.Count ? rows[call].narrow(1, start, perBlock) : null;
+            Tensor? Beside(IReadOnlyList<Tensor> rows, int call) => options.ResidualSums && junction?.Shortcut is not null && rows.Count == outputs.Count ? rows[call].narrow(1, start, perBlock) : null;
         }
     }
 }

@@ -51,7 +51,7 @@ internal sealed class RepairSession : IDisposable
 
     private void Fit(ConsumerRepair consumer, ConsumerRows pruned)
     {
-        var watch = System.Diagnostics.Stopwatch.StartNew(); _repairs.Add(consumer.Fit(_sample, pruned, _options)); if (Environment.GetEnvironmentVariable("FP_PROFILE") == "1") Console.WriteLine($"  fit {consumer.Layer.Name} {watch.Elapsed.TotalSeconds:f2}s");
+        _repairs.Add(consumer.Fit(_sample, pruned, _options));
         _options.Progress?.Report(new RepairProgress(consumer.Layer.Name, _repairs.Count, _consumers.Count));
     }
 
