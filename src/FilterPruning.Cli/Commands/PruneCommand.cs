@@ -77,7 +77,7 @@ internal static class PruneCommand
             RepairReport? repaired = null;
             if (parsed.GetValue(repair) is { } folder)
             {
-                var pictures = DataFolders.Unlabelled(folder, parsed.GetValue(images), parsed.GetValue(seed));
+                var pictures = DataFolders.Unlabelled(folder, parsed.GetValue(images), parsed.GetValue(seed), description.Split);
                 repaired = Output.WithProgress($"Repairing from {pictures.Count} images", report => job.Repair(pictures, report, cancellation));
                 foreach (var picture in pictures)
                     picture.Dispose();

@@ -20,40 +20,49 @@ internal static class TrainCommand
               filter-pruning train --data shapescenes --out shapescenes.safetensors
               filter-pruning train --model maskrcnn_resnet50_fpn --init resnet50.safetensors --data data/PennFudanPed --out pennfudan.safetensors
               filter-pruning train --model maskrcnn_resnet50_fpn --init coco.pth --data my-photos --epochs 20 --out mine.safetensors
+              filter-pruning train --init resnet50.safetensors --data my-photos --held-out 0.2 --size 320 --out mine.safetensors
             """);
         var model = new Option<string?>("--model") { Description = $"The architecture: {string.Join(", ", MaskRcnn.Names)}. By default the recipe's.", HelpName = "NAME" };
         var init = new Option<string?>("--init") { Description = "Weights to start from: a detector's, or those of a ResNet backbone.", HelpName = "FILE" };
         var data = new DataSource(command, DataPart.Train);
         var output = new Option<string>("--out") { Description = "The trained detector; the training's state is kept beside it until the end.", Required = true, HelpName = "FILE" };
         var epochs = new Option<int?>("--epochs") { Description = "How often each image is seen.", HelpName = "N" };
+        var iterations = new Option<int>("--iterations") { Description = "Stop after this many iterations in all, for a trial; 0 runs all epochs.", DefaultValueFactory = _ => 0, HelpName = "N" };
+        var size = new Option<int?>("--size") { Description = "Short side in pixels that images are resized to; smaller trains faster.", HelpName = "PX" };
         var rate = new Option<double?>("--learning-rate") { Description = "Peak learning rate.", HelpName = "R" };
         var resume = new Option<bool>("--resume") { Description = "Continue an interrupted training; the result is the same." };
         var half = new Option<bool>("--half") { Description = "Store weights in half precision." };
         var json = new Option<bool>("--json") { Description = "Print one JSON object." };
-        foreach (var option in new Option[] { model, init, output, epochs, rate, resume, half, json })
+        foreach (var option in new Option[] { model, init, output, epochs, iterations, size, rate, resume, half, json })
             command.Options.Add(option);
         command.Runs((parsed, cancellation) =>
         {
             var path = parsed.GetValue(output)!;
-            var recipe = Recipe(parsed, data, parsed.GetValue(model), parsed.GetValue(epochs));
+            var split = data.Split(parsed);
+            var recipe = Recipe(parsed, data, split, parsed.GetValue(model), parsed.GetValue(epochs));
             recipe = recipe with
             {
+                Model = parsed.GetValue(size) is { } pixels ? Resized(recipe.Model, pixels) : recipe.Model,
                 Training = recipe.Training with
                 {
                     Seed = data.Seed(parsed),
                     LearningRate = parsed.GetValue(rate) ?? recipe.Training.LearningRate,
+                    MaximumIterations = parsed.GetValue(iterations),
                     CheckpointPath = path + ".training",
                     Resume = parsed.GetValue(resume),
                 },
             };
-            var train = data.IsShapeScenes(parsed) ? ShapeScenes.Create(data.Images(parsed) ?? recipe.TrainingImages, recipe.DataSeed) : data.Open(parsed);
+            var train = data.IsShapeScenes(parsed) ? ShapeScenes.Create(data.Images(parsed) ?? recipe.TrainingImages, recipe.DataSeed) : data.Open(parsed, split);
             var description = new DetectorDescription
             {
                 Model = recipe.Architecture,
                 ClassNames = train.ClassNames,
                 Options = recipe.Model,
+                Split = split,
                 Origin = $"Trained on {train.Name}, {train.Count} images, {recipe.Training.Epochs} epochs, seed {recipe.Training.Seed}.",
             };
+            if (split is not null)
+                Output.Note($"{split.Images - split.Training} of {split.Images} images are held out (seed {split.Seed}); 'eval --data {data.Name(parsed)}' will use these.");
             using var detector = description.Create();
             if (parsed.GetValue(init) is { } weights)
                 Output.Note(InitialWeights.Load(detector, weights));
@@ -66,7 +75,16 @@ internal static class TrainCommand
         return command;
     }
 
-    private static TrainingRecipe Recipe(ParseResult parsed, DataSource data, string? architecture, int? epochs)
+    /// <summary>The same proportions at another short side.</summary>
+    private static MaskRcnnOptions Resized(MaskRcnnOptions options, int size)
+    {
+        if (size is < 32 or > 4096)
+            throw new ArgumentException($"--size is {size}; allowed is 32 to 4096 pixels.");
+        int Scaled(int side) => Math.Max(32, (int)Math.Round((double)side * size / options.MinSize));
+        return options with { MinSize = size, MaxSize = Scaled(options.MaxSize), TrainMinSizes = [.. options.TrainMinSizes.Select(Scaled)] };
+    }
+
+    private static TrainingRecipe Recipe(ParseResult parsed, DataSource data, TrainingSplit? split, string? architecture, int? epochs)
     {
         if (epochs is < 1)
             throw new ArgumentException($"--epochs is {epochs}; give at least 1.");
@@ -77,8 +95,9 @@ internal static class TrainCommand
         }
         else
         {
-            var images = data.Open(parsed);
-            recipe = images.Name.StartsWith("pennfudan", StringComparison.Ordinal) ? TrainingRecipes.PennFudan : TrainingRecipes.ForDataset(images, epochs);
+            var images = data.Open(parsed, split);
+            recipe = !DataFolders.IsPennFudan(data.Name(parsed)) ? TrainingRecipes.ForDataset(images, epochs)
+                : architecture == TrainingRecipes.PennFudanResNet18.Architecture ? TrainingRecipes.PennFudanResNet18 : TrainingRecipes.PennFudan;
         }
 
         recipe = epochs is { } count ? recipe with { Training = recipe.Training with { Epochs = count } } : recipe;

@@ -54,7 +54,7 @@ internal sealed class ConvolutionRule(int dimensions) : LayerRule
     public override void SetWidths(nn.Module module, int inputChannels, int outputChannels) =>
         ConvolutionGroups.SetWidths(Layer(module), inputChannels, outputChannels);
 
-    internal override int TapsSeen(nn.Module module) => CanGather(Layer(module)) ? (int)ConvolutionGroups.Product(Layer(module).kernel_size) : 1;
+    internal override int TapsSeen(nn.Module module) => CanGather(Layer(module)) ? (int)ConvolutionGroups.Product(Layer(module).kernel_size) : 0;
 
     internal override long PlacesOf(nn.Module module, Tensor input) => new PatchGather(Layer(module), dimensions, input).Places;
 

@@ -141,8 +141,8 @@ public abstract class LayerRule
     /// <summary>Whether the layer is exchanged for a resized one rather than narrowed in place.</summary>
     internal virtual bool IsExchanged => false;
 
-    /// <summary>How many places of its input one output place is a weighted sum of, where <see cref="PatchesAt"/> can gather them; otherwise 1.</summary>
-    internal virtual int TapsSeen(nn.Module module) => 1;
+    /// <summary>How many places of its input one output place is a weighted sum of, where <see cref="PatchesAt"/> can gather them; otherwise 0.</summary>
+    internal virtual int TapsSeen(nn.Module module) => 0;
 
     /// <summary>The number of output places of a call, samples included.</summary>
     internal virtual long PlacesOf(nn.Module module, Tensor input) => throw new NotSupportedException();

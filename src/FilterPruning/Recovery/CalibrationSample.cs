@@ -16,6 +16,8 @@ public sealed class CalibrationSample : IDisposable
 {
     private readonly CapturedRows _inputs;
     private readonly CapturedRows _outputs;
+    private readonly CapturedRows _beside;
+    private readonly Dictionary<TracedLayer, Junction> _junctions = [];
     private readonly Dictionary<(TracedLayer Layer, int Input), int> _calls = [];
 
     private CalibrationSample(DependencyGraph graph, IReadOnlyList<Func<object?>> answers, CalibrationOptions options)
@@ -29,6 +31,7 @@ public sealed class CalibrationSample : IDisposable
         Sampler = new RowSampler(options.Seed, options.Rows, answers.Count);
         _inputs = new CapturedRows(Readers);
         _outputs = new CapturedRows(Readers);
+        _beside = new CapturedRows(Readers);
     }
 
     /// <summary>The graph of the model.</summary>
@@ -108,13 +111,23 @@ public sealed class CalibrationSample : IDisposable
     {
         _inputs.Dispose();
         _outputs.Dispose();
+        _beside.Dispose();
+        foreach (var junction in _junctions.Values)
+            junction.Dispose();
+        _junctions.Clear();
     }
 
     /// <summary>What a layer read, float32 <c>[rows, input channels]</c>, one tensor for each call; owned by the sample. Empty for a layer that was not reached or that no rows are kept for.</summary>
     internal IReadOnlyList<Tensor> RowsOf(TracedLayer layer) => _inputs.Of(layer);
 
-    /// <summary>What a layer with a kernel answered, float32 <c>[rows, output channels]</c>, one tensor for each call; empty for layers that see one place at a time.</summary>
+    /// <summary>What a layer answered, float32 <c>[rows, output channels]</c>, one tensor for each call; empty for layers whose kernel's view cannot be gathered.</summary>
     internal IReadOnlyList<Tensor> OutputsOf(TracedLayer layer) => _outputs.Of(layer);
+
+    /// <summary>The other part of the residual sum behind a layer at the places of <see cref="OutputsOf"/>; empty without one.</summary>
+    internal IReadOnlyList<Tensor> BesideOf(TracedLayer layer) => _beside.Of(layer);
+
+    /// <summary>What becomes of a layer's output; null where nothing is known.</summary>
+    internal Junction? JunctionOf(TracedLayer layer) => _junctions.GetValueOrDefault(layer);
 
     /// <summary>How often a layer is called on an input.</summary>
     internal int CallsOf(TracedLayer layer, int input) => _calls.GetValueOrDefault((layer, input));
@@ -122,16 +135,19 @@ public sealed class CalibrationSample : IDisposable
     private void Run(IProgress<double>? progress, CancellationToken cancellation)
     {
         using var quiet = new QuietRun(Graph.Model);
+        FindJunctions();
         var input = 0;
         var counts = new Dictionary<TracedLayer, int>();
         using var hooks = new HookSet();
         Norms.Attach(hooks);
+        foreach (var (layer, junction) in _junctions)
+            junction.Shortcut?.Watch(hooks, x => _beside.Add(layer, Sampler.DrawBeside(layer, junction.Shortcut.Value, x, input)));
         foreach (var layer in Readers)
         {
             hooks.Before(layer, x => _inputs.Add(layer, Sampler.Draw(layer, x, input, counts[layer])));
             hooks.After(layer, y =>
             {
-                if (RowSampler.SeesNeighbours(layer))
+                if (RowSampler.CanGather(layer))
                     _outputs.Add(layer, Sampler.DrawOutputs(layer, y, input, counts[layer]));
                 counts[layer]++;
             });
@@ -147,6 +163,26 @@ public sealed class CalibrationSample : IDisposable
             foreach (var layer in Readers)
                 _calls[(layer, input)] = counts[layer];
             progress?.Report((input + 1.0) / Forwards.Count);
+        }
+    }
+
+    // Looks at one forward on the first input; what norms belong to which layer is asked of that forward too.
+    private void FindJunctions()
+    {
+        using var finder = new JunctionFinder();
+        var norms = new NormWatch(Graph.Layers, Sources);
+        using (var hooks = new HookSet())
+        using (NewDisposeScope())
+        {
+            norms.Attach(hooks);
+            finder.Attach(hooks, Graph.Layers);
+            Forwards[0]();
+        }
+
+        foreach (var layer in Readers.Where(RowSampler.CanGather))
+        {
+            if (finder.Behind(layer, norms.After(layer)) is { } junction)
+                _junctions[layer] = junction;
         }
     }
 }

@@ -6,6 +6,7 @@ namespace FilterPruning.Recovery;
 internal sealed class ConsumerRows(TracedLayer layer, CalibrationSample sample) : IDisposable
 {
     private readonly Dictionary<int, List<(Tensor Rows, Tensor? Patches)>> _byInput = [];
+    private readonly SortedDictionary<int, Tensor> _beside = [];
 
     /// <summary>Draws from a call of the layer on an input.</summary>
     /// <exception cref="PruningException">The dense model called the layer less often.</exception>
@@ -24,6 +25,16 @@ internal sealed class ConsumerRows(TracedLayer layer, CalibrationSample sample) 
 
         calls.Add((rows, patches));
     }
+
+    /// <summary>Draws from the other part of the sum behind the layer, before the layer itself is reached.</summary>
+    public void DrawBeside(Tap tap, Tensor value, int input)
+    {
+        if (!_beside.ContainsKey(input))
+            _beside[input] = sample.Sampler.DrawBeside(layer, tap, value, input).DetachFromDisposeScope();
+    }
+
+    /// <summary>The other part of the sum <c>[rows, outputs]</c>, in the order of inputs; or nothing.</summary>
+    public IReadOnlyList<Tensor> Beside => [.. _beside.Values];
 
     /// <summary>Whether everything the dense model showed of an input has been drawn.</summary>
     public bool Has(int input) => (_byInput.TryGetValue(input, out var calls) ? calls.Count : 0) == sample.CallsOf(layer, input);
@@ -48,7 +59,10 @@ internal sealed class ConsumerRows(TracedLayer layer, CalibrationSample sample) 
             patches?.Dispose();
         }
 
+        foreach (var rows in _beside.Values)
+            rows.Dispose();
         _byInput.Clear();
+        _beside.Clear();
     }
 
     private IEnumerable<(Tensor Rows, Tensor? Patches)> InOrder() => _byInput.OrderBy(entry => entry.Key).SelectMany(entry => entry.Value);

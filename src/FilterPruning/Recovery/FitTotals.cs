@@ -15,6 +15,7 @@ internal sealed class FitTotals
 
     public long Rows { get; private set; }
 
+    /// <summary>A fit of all channels from the kept ones, weighed by what a consumer makes of them.</summary>
     public void Add(RidgeFit fit, Tensor map, Tensor kept, Tensor metric, double ridge, bool intercept)
     {
         using var scope = NewDisposeScope();
@@ -25,6 +26,22 @@ internal sealed class FitTotals
         _before += fit.Residual(untouched, metric);
         _after += fit.Residual(map, metric);
         Ridge = Math.Max(Ridge, ridge);
+        Rows = Math.Max(Rows, fit.Rows);
+    }
+
+    /// <summary>What a call gives without any fit beside what the dense model gave, <c>[rows, outputs]</c>.</summary>
+    public void AddCut(Tensor cut, Tensor dense, Tensor bias)
+    {
+        using var scope = NewDisposeScope();
+        _energy += (dense - bias).pow(2).sum().item<float>();
+        _before += (cut - dense).pow(2).sum().item<float>();
+    }
+
+    /// <summary>A direct fit to the outputs.</summary>
+    public void AddFit(DirectFit fit)
+    {
+        _after += fit.Error;
+        Ridge = Math.Max(Ridge, double.IsInfinity(fit.Ridge) ? 0 : fit.Ridge);
         Rows = Math.Max(Rows, fit.Rows);
     }
 }

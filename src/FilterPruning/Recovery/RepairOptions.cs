@@ -21,6 +21,8 @@ public sealed record RepairOptions
     /// </summary>
     public bool Patches { get; init; } = true;
 
+    internal IReadOnlyList<double> DirectRidges { get; init; } = [1, 1e-1, 1e-2, 1e-3, 1e-4];
+
     /// <summary>The seed that positions are drawn with. Default 0.</summary>
     public int Seed { get; init; }
 

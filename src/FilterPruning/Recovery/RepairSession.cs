@@ -20,7 +20,7 @@ internal sealed class RepairSession : IDisposable
         _consumers = [.. sample.Readers
             .Select(layer => (Layer: layer, Removed: RemovedInputs(layer, plan)))
             .Where(consumer => consumer.Removed.Count > 0)
-            .Select(consumer => new ConsumerRepair(consumer.Layer, consumer.Removed.ToHashSet(), options.Patches && RowSampler.SeesNeighbours(consumer.Layer)))];
+            .Select(consumer => new ConsumerRepair(consumer.Layer, consumer.Removed.ToHashSet(), options.Patches && RowSampler.CanGather(consumer.Layer)))];
     }
 
     public RepairReport Run(CancellationToken cancellation)
@@ -51,7 +51,7 @@ internal sealed class RepairSession : IDisposable
 
     private void Fit(ConsumerRepair consumer, ConsumerRows pruned)
     {
-        _repairs.Add(consumer.Fit(_sample, pruned, _options));
+        var watch = System.Diagnostics.Stopwatch.StartNew(); _repairs.Add(consumer.Fit(_sample, pruned, _options)); if (Environment.GetEnvironmentVariable("FP_PROFILE") == "1") Console.WriteLine($"  fit {consumer.Layer.Name} {watch.Elapsed.TotalSeconds:f2}s");
         _options.Progress?.Report(new RepairProgress(consumer.Layer.Name, _repairs.Count, _consumers.Count));
     }
 

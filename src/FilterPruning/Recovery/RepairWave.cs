@@ -79,6 +79,13 @@ internal sealed class RepairWave
         foreach (var consumer in _inPassing)
             hooks.Before(consumer.Layer, x => Draw(consumer, x, waits: false));
         foreach (var consumer in _inStep)
+        {
+            // The other part of a sum first: it may be what the same layer reads.
+            if (_sample.JunctionOf(consumer.Layer)?.Shortcut is { } tap)
+                tap.Watch(hooks, x => _rows.GetValueOrDefault(consumer.Layer)?.DrawBeside(tap, x, forwards.Input));
+        }
+
+        foreach (var consumer in _inStep)
             hooks.Before(consumer.Layer, x => Draw(consumer, x, waits: true));
 
         void Draw(ConsumerRepair consumer, Tensor x, bool waits)

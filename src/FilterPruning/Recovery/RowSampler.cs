@@ -9,9 +9,10 @@ namespace FilterPruning.Recovery;
 internal sealed class RowSampler(int seed, int rows, int inputs)
 {
     private const long LargestBlock = 1 << 25;
+    private const long MostUnknowns = 6144;
 
-    /// <summary>Whether an output position of the layer depends on several input positions in a way that <see cref="DrawPatches"/> can gather.</summary>
-    public static bool SeesNeighbours(TracedLayer layer) => layer.Rule.TapsSeen(layer.Module) > 1;
+    /// <summary>Whether what the layer's weights see at an output place can be gathered (<see cref="DrawPatches"/>), and is not more than a fit can take.</summary>
+    public static bool CanGather(TracedLayer layer) => layer.Rule.TapsSeen(layer.Module) * (long)layer.InputChannels is > 0 and <= MostUnknowns;
 
     /// <summary>Input rows, float32 <c>[rows, units]</c>, on the CPU; the caller's.</summary>
     public Tensor Draw(TracedLayer layer, Tensor input, int inputIndex, int callIndex) =>
@@ -20,6 +21,10 @@ internal sealed class RowSampler(int seed, int rows, int inputs)
     /// <summary>Output rows, float32 <c>[rows, outputs]</c>, on the CPU; the caller's.</summary>
     public Tensor DrawOutputs(TracedLayer layer, Tensor output, int inputIndex, int callIndex) =>
         At(output, layer.Rule.OutputAxis(layer.Module, output), PatchQuota(layer), layer.Name + " out", inputIndex, callIndex);
+
+    /// <summary>What passes by at the places of <see cref="DrawOutputs"/> of a layer, float32 <c>[rows, outputs]</c>, on the CPU; the caller's.</summary>
+    public Tensor DrawBeside(TracedLayer layer, Tap tap, Tensor value, int inputIndex) =>
+        At(value, tap.Axis(value), PatchQuota(layer), layer.Name + " out", inputIndex, 0);
 
     /// <summary>What the kernel sees at the places of <see cref="DrawOutputs"/>, float32 <c>[rows, units, taps]</c>, on the CPU; the caller's.</summary>
     public Tensor DrawPatches(TracedLayer layer, Tensor input, int inputIndex, int callIndex)
