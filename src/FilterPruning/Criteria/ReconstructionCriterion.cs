@@ -42,7 +42,7 @@ public sealed class ReconstructionCriterion : IPreparedCriterion
     }
 
     /// <summary>The noise that is used unless another is given.</summary>
-    public const double DefaultNoise = 0.01;
+    public const double DefaultNoise = 0.05;
 
     /// <inheritdoc/>
     public string Name => "gram";

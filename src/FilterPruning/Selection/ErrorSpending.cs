@@ -123,19 +123,25 @@ internal sealed class ErrorSpending
         return enough;
     }
 
-    // Gives single steps back where the budget allows it, those first that give most.
-    private void Fill(int[] counts, int[] start, double most)
+    // Gives single steps back where the budget allows it, those first that give most for their cost.
+    private int[] Fill(int[] counts, int[] start, double most, int except = -1)
     {
-        for (var changed = true; changed;)
+        while (true)
         {
-            changed = false;
-            var gains = Enumerable.Range(0, counts.Length).Where(role => GiveBack(counts, start, role, 1) is not null)
-                .OrderByDescending(role => _lost[role]![counts[role]] - _lost[role]![GiveBack(counts, start, role, 1)!.Value]).ToList();
-            foreach (var role in gains)
+            var (best, to, largest) = (-1, 0, double.NegativeInfinity);
+            var cost = _cost(counts);
+            for (var role = 0; role < counts.Length; role++)
             {
-                if (GiveBack(counts, start, role, 1) is { } back && _cost(With(counts, role, back)) <= most)
-                    (counts[role], changed) = (back, true);
+                if (role == except || GiveBack(counts, start, role, 1) is not { } back || _cost(With(counts, role, back)) is var more && more > most)
+                    continue;
+                var slope = (_lost[role]![counts[role]] - _lost[role]![back]) / Math.Max(more - cost, 1e-300);
+                if (slope > largest)
+                    (best, to, largest) = (role, back, slope);
             }
+
+            if (best < 0)
+                return counts;
+            counts[best] = to;
         }
     }
 
@@ -155,38 +161,51 @@ internal sealed class ErrorSpending
         Fill(counts, start, most);
     }
 
+    // The best of: one role gives back and others pay for it, or one pays and others get it.
     private int[]? OneExchange(int[] counts, int[] start, double most, int pieces)
     {
-        var cost = _cost(counts);
-        var (backs, mores) = (new List<(int Role, int Count, double Slope)>(), new List<(int Role, int Count, double Slope)>());
-        for (var role = 0; role < counts.Length; role++)
+        int[]? best = null;
+        var least = Lost(counts) * (1 - 1e-9);
+        foreach (var role in Enumerable.Range(0, counts.Length).Where(role => _lost[role] is not null))
         {
-            if (_lost[role] is not { } lost)
-                continue;
             var size = Math.Max(1, _roles[role].Groups.Length / pieces);
-            if (GiveBack(counts, start, role, size) is { } back && _cost(With(counts, role, back)) - cost is > 0 and var paid)
-                backs.Add((role, back, (lost[counts[role]] - lost[back]) / paid));
-            if (Take(counts, role, size) is { } more && cost - _cost(With(counts, role, more)) is > 0 and var saved)
-                mores.Add((role, more, (lost[more] - lost[counts[role]]) / saved));
+            if (GiveBack(counts, start, role, size) is { } back && Pay(With(counts, role, back), role, most, pieces) is { } paid)
+                Consider(paid);
+            if (Take(counts, role, size) is { } more)
+                Consider(Fill(With(counts, role, more), start, most, role));
         }
 
-        var now = Lost(counts);
-        foreach (var (role, back, gain) in backs.OrderByDescending(step => step.Slope).Take(4))
+        return best;
+
+        void Consider(int[] changed)
         {
-            var changed = With(counts, role, back);
-            foreach (var (other, more, price) in mores.OrderBy(step => step.Slope).Where(step => step.Role != role).Take(8))
+            if (Lost(changed) is var lost && lost < least)
+                (best, least) = (changed, lost);
+        }
+    }
+
+    // Steps of roles but one, cheapest first, until the budget is kept; null when that would lose more than it is worth.
+    private int[]? Pay(int[] counts, int except, double most, int pieces)
+    {
+        for (var cost = _cost(counts); cost > most; cost = _cost(counts))
+        {
+            var (best, to, least) = (-1, 0, double.PositiveInfinity);
+            for (var role = 0; role < counts.Length; role++)
             {
-                if (_cost(changed) <= most || price >= gain)
-                    break;
-                if (Take(changed, other, more - counts[other]) == more)
-                    changed[other] = more;
+                if (role == except || _lost[role] is not { } lost || Take(counts, role, Math.Max(1, _roles[role].Groups.Length / pieces)) is not { } more)
+                    continue;
+                // What is saved beyond the need is worth nothing.
+                var saved = Math.Min(cost - _cost(With(counts, role, more)), cost - most);
+                if (saved > 0 && (lost[more] - lost[counts[role]]) / saved is var slope && slope < least)
+                    (best, to, least) = (role, more, slope);
             }
 
-            if (_cost(changed) <= most && Lost(changed) < now * (1 - 1e-9))
-                return changed;
+            if (best < 0)
+                return null;
+            counts[best] = to;
         }
 
-        return null;
+        return counts;
     }
 
     private int? GiveBack(int[] counts, int[] start, int role, int size)
