@@ -24,8 +24,7 @@ namespace FilterPruning.Criteria;
 public sealed class ReconstructionCriterion : IPreparedCriterion
 {
     private readonly ChannelScores _scores;
-    private OutputSensitivity? _sensitivity;
-    private bool _measured;
+    private readonly SelectionCache _cache;
 
     /// <summary>Creates the criterion.</summary>
     /// <param name="sample">What the layers of the model read; must be of the graph that is scored, and live until it is.</param>
@@ -38,7 +37,7 @@ public sealed class ReconstructionCriterion : IPreparedCriterion
         ArgumentNullException.ThrowIfNull(sample);
         if (!(noise is > 0 and < 1))
             throw new ArgumentOutOfRangeException(nameof(noise), noise, $"The noise is {noise}; allowed is 0 < noise < 1. Leave it out to use {DefaultNoise}.");
-        (Sample, Noise, _scores) = (sample, noise, new ChannelScores(Name));
+        (Sample, Noise, _scores, _cache) = (sample, noise, new ChannelScores(Name), SelectionCache.Of(sample));
     }
 
     /// <summary>The noise that is used unless another is given.</summary>
@@ -69,9 +68,8 @@ public sealed class ReconstructionCriterion : IPreparedCriterion
         var scores = new double?[context.Graph.Groups.Count];
         foreach (var (groups, stays) in Roles(context.Graph))
         {
-            using var readers = ReadersOf(groups, context.CancellationToken);
-            if (readers.Count > 0)
-                Score(groups, stays, SelectionOrder.Backward(readers, stays, Noise, context.CancellationToken), scores);
+            if (OrderOf(groups, stays, context.CancellationToken) is { } path)
+                Score(groups, stays, path, scores);
         }
 
         _scores.SetMeasured(context.Graph, layer => [.. layer.OutputGroups.Select(group => scores[group])]);
@@ -81,13 +79,15 @@ public sealed class ReconstructionCriterion : IPreparedCriterion
     public Tensor Score(FilterBank filters) => _scores.Of(filters);
 
     /// <summary>Who reads some groups; the caller's.</summary>
-    internal ReaderList ReadersOf(IReadOnlyList<int> groups, CancellationToken cancellation)
+    internal ReaderList ReadersOf(IReadOnlyList<int> groups, CancellationToken cancellation) =>
+        RoleReaders.Of(Sample, groups, _cache.Sensitivity(Sample, SensitivityInputs, cancellation), cancellation);
+
+    /// <summary>In which order groups go that may; null where no reader could be measured.</summary>
+    internal SelectionOrder? OrderOf(int[] groups, bool[] stays, CancellationToken cancellation) => _cache.Order(this, groups, stays, () =>
     {
-        if (!_measured && SensitivityInputs > 0)
-            _sensitivity = OutputSensitivity.Measure(Sample, SensitivityInputs, seed: 0, cancellation);
-        _measured = true;
-        return RoleReaders.Of(Sample, groups, _sensitivity, cancellation);
-    }
+        using var readers = ReadersOf(groups, cancellation);
+        return readers.Count == 0 ? null : SelectionOrder.Backward(readers, stays, Noise, cancellation);
+    });
 
     // The groups with the same sides, pinned ones included: those stay.
     private static IEnumerable<(int[] Groups, bool[] Stays)> Roles(DependencyGraph graph)

@@ -5,7 +5,7 @@ namespace FilterPruning.Selection;
 /// <summary>Spends a budget over roles whose losses are known for every width.</summary>
 /// <remarks>
 /// The curves' lower convex hulls are walked down greedily, always where the loss grows least for each unit of cost that is saved now; what a step saves shrinks as its neighbours are cut, so that a slope
-/// measured earlier is a lower bound. Since early steps were priced at full widths, single steps are exchanged at the end for as long as that loses less.
+/// measured earlier is a lower bound. Since early steps are priced at full widths, steps are exchanged at the end for as long as that loses less, and the same is tried from even shares; the better result counts.
 /// </remarks>
 internal sealed class ErrorSpending
 {
@@ -46,6 +46,41 @@ internal sealed class ErrorSpending
     /// <returns>Counts that cost no more; null when nothing does.</returns>
     public int[]? Spend(int[] start, double most)
     {
+        var greedy = Greedy(start, most);
+        var even = Even(start, most);
+        foreach (var counts in new[] { greedy, even }.OfType<int[]>())
+        {
+            Fill(counts, start, most);
+            Exchange(counts, start, most);
+        }
+
+        return greedy is null || (even is not null && Lost(even) < Lost(greedy)) ? even : greedy;
+    }
+
+    // The same share of every role, as little as is enough.
+    private int[]? Even(int[] start, double most)
+    {
+        const int Shares = 256;
+        for (var share = 0; share <= Shares; share++)
+        {
+            int[] counts = [.. start];
+            for (var role = 0; role < counts.Length; role++)
+            {
+                if (_hulls[role].Count == 0)
+                    continue;
+                var wanted = Math.Min(_hulls[role][^1] * share / Shares, counts[role] + Spare(counts, role));
+                counts[role] = Math.Max(counts[role], _roles[role].RoundedDown(wanted));
+            }
+
+            if (_cost(counts) <= most)
+                return counts;
+        }
+
+        return null;
+    }
+
+    private int[]? Greedy(int[] start, double most)
+    {
         int[] counts = [.. start];
         var queue = new PriorityQueue<int, (double Slope, int Role)>();
         for (var role = 0; role < counts.Length; role++)
@@ -73,8 +108,6 @@ internal sealed class ErrorSpending
                 Enqueue(queue, counts, role);
         }
 
-        Fill(counts, start, most);
-        Exchange(counts, start, most);
         return counts;
     }
 
@@ -149,7 +182,7 @@ internal sealed class ErrorSpending
     private void Exchange(int[] counts, int[] start, double most)
     {
         var exchanges = 0;
-        foreach (var pieces in new[] { 16, 64, 256 })
+        foreach (var pieces in new[] { 4, 16, 64, 256 })
         {
             while (exchanges++ < MostExchanges && OneExchange(counts, start, most, pieces) is { } better)
             {

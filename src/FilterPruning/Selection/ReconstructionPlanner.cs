@@ -66,15 +66,18 @@ internal sealed class ReconstructionPlanner
         var role = _roles[index];
         if (role.Order.Length == 0)
             return;
-        using var readers = _measure.ReadersOf(role.Groups, _cancellation);
-        if (readers.Count == 0)
+        var path = FollowsOrder ? Along(role) : _measure.OrderOf(role.Groups, Stays(role), _cancellation);
+        if (path is null)
             return;
-        var stays = Stays(role);
-        var path = FollowsOrder
-            ? SelectionOrder.Along(readers, role.Groups.Length, [.. role.Order.Select(group => Array.BinarySearch(role.Groups, group))], _measure.Noise, _cancellation)
-            : SelectionOrder.Backward(readers, stays, _measure.Noise, _cancellation);
         _orders[index] = [.. path.Order.Select(position => role.Groups[position])];
         _lost[index] = path.Lost;
+    }
+
+    private SelectionOrder? Along(PlanRole role)
+    {
+        using var readers = _measure.ReadersOf(role.Groups, _cancellation);
+        return readers.Count == 0 ? null
+            : SelectionOrder.Along(readers, role.Groups.Length, [.. role.Order.Select(group => Array.BinarySearch(role.Groups, group))], _measure.Noise, _cancellation);
     }
 
     private bool[] Stays(PlanRole role)
