@@ -4,7 +4,7 @@ namespace FilterPruning.Cli.Study;
 internal sealed class StudyEstimate
 {
     // Seconds on 2 cores, to begin with: a raw point, and what a repair adds.
-    private static readonly (double Raw, double Repair) Scenes = (5, 10);
+    private static readonly (double Raw, double Repair) Scenes = (4, 12);
     private static readonly (double Raw, double Repair) Photos = (25, 45);
 
     private readonly Dictionary<(string Dataset, string Repair, bool FineTuned), (double Seconds, int Count)> _known = [];

@@ -17,6 +17,9 @@ internal static class StudyRepairs
     /// <summary>The name of the library's repair with its defaults.</summary>
     public const string LeastSquares = "least-squares";
 
+    // The model may find nothing on them, and the mask head would then see nothing.
+    private const int BoxesOnMadeUpImages = 10;
+
     private static readonly (string Name, bool NeedsPhotos, Action<RepairInput, Action<double>, CancellationToken>? Apply)[] Known =
     [
         (None, false, null),
@@ -54,7 +57,7 @@ internal static class StudyRepairs
         var images = SyntheticImages.Create(photos.Count, 3, (int)photos[0].shape[1], (int)photos[0].shape[2]);
         try
         {
-            var forward = new CalibrationForward();
+            var forward = new CalibrationForward { MinBoxes = BoxesOnMadeUpImages };
             DataFreeRepair.Apply(input.Model, input.Graph, input.Plan, images, (model, image) => forward.Run(model, image), new RepairOptions { Progress = Share(report) }, cancellation);
         }
         finally
