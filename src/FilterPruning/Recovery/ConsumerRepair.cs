@@ -45,7 +45,8 @@ internal sealed class ConsumerRepair : IDisposable
     public LayerRepair Fit(CalibrationSample sample, ConsumerRows prunedRows, RepairOptions options)
     {
         using var scope = NewDisposeScope();
-        var (dense, pruned) = (sample.RowsOf(Layer), prunedRows.Rows);
+        var pruned = prunedRows.Rows;
+        IReadOnlyList<Tensor> dense = [.. sample.RowsOf(Layer).Take(pruned.Count)];
         if (!dense.Select(rows => rows.shape[0]).SequenceEqual(pruned.Select(rows => rows.shape[0])))
             throw prunedRows.RowsDiffer();
         var norm = sample.Norms.After(Layer);
@@ -149,10 +150,11 @@ internal sealed class ConsumerRepair : IDisposable
     // What the kernel can do beyond one map of channels for all its taps, and what is wrong with the rest of a residual sum.
     private void FitDirectly(CalibrationSample sample, ConsumerRows pruned, ChannelTensor original, Tensor shifts, bool intercept, RepairOptions options, FitTotals totals)
     {
-        var outputs = sample.OutputsOf(Layer);
         var patches = pruned.Patches;
+        IReadOnlyList<Tensor> outputs = [.. sample.OutputsOf(Layer).Take(patches.Count)];
         var junction = sample.JunctionOf(Layer);
-        var (besideDense, besidePruned) = (sample.BesideOf(Layer), pruned.Beside);
+        var besidePruned = pruned.Beside;
+        IReadOnlyList<Tensor> besideDense = [.. sample.BesideOf(Layer).Take(besidePruned.Count)];
         var perBlock = Layer.OutputChannels / _layouts.Count;
         var first = 0;                                                                       // of the block's units among the kept ones
         foreach (var layout in _layouts)
