@@ -25,9 +25,12 @@ internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options)
     public RepairReport Repair(IReadOnlyList<Tensor> images, Action<double, string> report, CancellationToken cancellation)
     {
         var calibration = new CalibrationForward();
-        var repair = new RepairOptions { Progress = new Immediate<RepairProgress>(p => report((double)p.Done / p.Total, p.Layer)) };
-        return LeastSquaresRepair.Apply(detector, _graph!, _plan!, images, (model, image) => calibration.Run(model, image), repair, cancellation);
+        return LeastSquaresRepair.Apply(detector, _graph!, _plan!, images, (model, image) => calibration.Run(model, image), Options(report), cancellation);
     }
+
+    /// <summary>Repairs from made-up images.</summary>
+    public RepairReport RepairWithoutImages(int images, int seed, Action<double, string> report, CancellationToken cancellation) =>
+        DataFree.Repair(detector, _graph!, _plan!, images, seed, Options(report), cancellation);
 
     /// <summary>Cuts and returns the proof's figure.</summary>
     public double Cut()
@@ -36,4 +39,6 @@ internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options)
         After = ModelCost.Measure(_graph!);
         return cut.ProofError;
     }
+
+    private static RepairOptions Options(Action<double, string> report) => new() { Progress = new Immediate<RepairProgress>(p => report((double)p.Done / p.Total, p.Layer)) };
 }

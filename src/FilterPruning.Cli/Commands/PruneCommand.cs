@@ -20,6 +20,7 @@ internal static class PruneCommand
             Examples:
               filter-pruning prune --weights samples/checkpoints/shapescenes.safetensors --ratio 0.4 --repair shapescenes --out small.safetensors
               filter-pruning prune --model maskrcnn_resnet50_fpn --weights coco.pth --ratio 0.5 --repair photos --images 64 --out small.safetensors --plan plan.json
+              filter-pruning prune --weights samples/checkpoints/shapescenes.safetensors --ratio 0.3 --repair data-free --out small.safetensors
               filter-pruning prune --weights samples/checkpoints/shapescenes.safetensors --target-macs 50% --scope isomorphic --ignore 'backbone.body.conv1' --out half.safetensors
             """);
         var model = new ModelSource(command, weightsNeeded: false);
@@ -39,7 +40,7 @@ internal static class PruneCommand
         var layerRatio = new Option<string[]>("--layer-ratio") { Description = "A ratio for the layers whose names match; the last that matches wins; may be given several times.", DefaultValueFactory = _ => [], HelpName = "PATTERN=R" };
         var mostOfLayer = new Option<double>("--max-layer-ratio") { Description = "The largest share of its channels that a layer may lose.", DefaultValueFactory = _ => 1, HelpName = "R" };
         var keepFrozen = new Option<bool>("--keep-frozen") { Description = "Leave layers alone whose parameters are all frozen." };
-        var repair = new Option<string?>("--repair") { Description = "Repair from unlabelled images: a folder of pictures, or 'shapescenes'.", HelpName = "DIR" };
+        var repair = new Option<string?>("--repair") { Description = "Repair from unlabelled images: a folder of pictures, 'shapescenes', or 'data-free' for made-up images where there is not a single one.", HelpName = "DIR|data-free" };
         var images = new Option<int>("--images") { Description = "Number of images to repair from.", DefaultValueFactory = _ => 64, HelpName = "N" };
         var output = new Option<string>("--out") { Description = "The pruned model, .safetensors with its recipe inside.", Required = true, HelpName = "FILE" };
         var planFile = new Option<string?>("--plan") { Description = "Write the plan as JSON too.", HelpName = "FILE" };
@@ -75,7 +76,12 @@ internal static class PruneCommand
             Output.WithProgress($"Tracing {description.Model}", _ => job.Trace(Math.Min(model.SizeOf(parsed, description), PruneJob.TraceSize)));
             var plan = job.Plan();
             RepairReport? repaired = null;
-            if (parsed.GetValue(repair) is { } folder)
+            if (parsed.GetValue(repair) == DataFree.Name)
+            {
+                var count = parsed.GetValue(images);
+                repaired = Output.WithProgress($"Repairing from {count} made-up images", report => job.RepairWithoutImages(count, parsed.GetValue(seed), report, cancellation));
+            }
+            else if (parsed.GetValue(repair) is { } folder)
             {
                 var pictures = DataFolders.Unlabelled(folder, parsed.GetValue(images), parsed.GetValue(seed), description.Split);
                 repaired = Output.WithProgress($"Repairing from {pictures.Count} images", report => job.Repair(pictures, report, cancellation));
@@ -91,7 +97,7 @@ internal static class PruneCommand
             if (parsed.GetValue(json))
                 Output.Json(ToJson(plan, job.After, proof, repaired, clock.Elapsed, parsed.GetValue(output)!));
             else
-                Print(plan, job.After, proof, repaired, clock.Elapsed, parsed.GetValue(output)!);
+                Print(plan, job.After, proof, repaired, parsed.GetValue(repair) == DataFree.Name ? "made-up" : "unlabelled", clock.Elapsed, parsed.GetValue(output)!);
             return ExitCode.Done;
         });
         return command;
@@ -154,7 +160,7 @@ internal static class PruneCommand
         };
     }
 
-    private static void Print(PruningPlan plan, Cost after, double proofError, RepairReport? repaired, TimeSpan elapsed, string path)
+    private static void Print(PruningPlan plan, Cost after, double proofError, RepairReport? repaired, string kind, TimeSpan elapsed, string path)
     {
         var table = Output.NewTable("", "before", "after", "");
         table.Row("parameters", $"{plan.Before.Parameters / 1e6:0.00} M", $"{after.Parameters / 1e6:0.00} M", $"{(double)plan.Before.Parameters / after.Parameters:0.00} × smaller");
@@ -163,7 +169,7 @@ internal static class PruneCommand
         Output.Table(table);
         Output.Line($"Proof: differs from its masked self by at most {proofError:0.0e+0} (relative).");
         if (repaired is not null)
-            Output.Line($"Repaired {repaired.Layers.Count} layers from {repaired.Inputs} unlabelled images.");
+            Output.Line($"Repaired {repaired.Layers.Count} layers from {repaired.Inputs} {kind} images.");
         Output.Line($"Saved {path} ({new FileInfo(path).Length / 1e6:0.0} MB) after {elapsed.TotalSeconds:0.0} s.");
     }
 }

@@ -21,6 +21,13 @@ internal static class StudyRepairs
     [
         (None, null),
         (LeastSquares, (input, report, cancellation) => Fit(input, new RepairOptions(), report, cancellation)),
+        ("bias", (input, report, cancellation) => BiasCompensation.Apply(
+            input.Model, input.Graph, input.Plan, input.Photos, (model, photo) => input.Forward.Run(model, photo), new CompensationOptions { Progress = Progress(report) }, cancellation)),
+        ("moments", (input, report, cancellation) => MomentMatching.Apply(
+            input.Model, input.Graph, input.Plan, input.Photos, (model, photo) => input.Forward.Run(model, photo), new CompensationOptions { Progress = Progress(report) }, cancellation)),
+        // As many made-up images as there are photos.
+        (DataFree.Name, (input, report, cancellation) => DataFree.Repair(
+            input.Model, input.Graph, input.Plan, input.Photos.Count, 0, new RepairOptions { Progress = Progress(report) }, cancellation)),
     ];
 
     public static IReadOnlyList<string> Names { get; } = [.. Known.Select(repair => repair.Name)];
@@ -43,5 +50,7 @@ internal static class StudyRepairs
     private static void Fit(RepairInput input, RepairOptions options, Action<double> report, CancellationToken cancellation) =>
         LeastSquaresRepair.Apply(
             input.Model, input.Graph, input.Plan, input.Photos, (model, photo) => input.Forward.Run(model, photo),
-            options with { Progress = new Immediate<RepairProgress>(p => report((double)p.Done / p.Total)) }, cancellation);
+            options with { Progress = Progress(report) }, cancellation);
+
+    private static Immediate<RepairProgress> Progress(Action<double> report) => new(p => report((double)p.Done / p.Total));
 }
