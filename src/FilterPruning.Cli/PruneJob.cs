@@ -46,9 +46,12 @@ internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options, b
             Collect(images, (_, _) => { }, cancellation);
         using var sample = _sample!;
         _sample = null;
-        var repair = new RepairOptions { Progress = new Immediate<RepairProgress>(p => report((double)p.Done / p.Total, p.Layer)) };
-        return LeastSquaresRepair.Apply(detector, sample, _plan!, repair, cancellation);
+        return LeastSquaresRepair.Apply(detector, sample, _plan!, Options(report), cancellation);
     }
+
+    /// <summary>Repairs from made-up images.</summary>
+    public RepairReport RepairWithoutImages(int images, int seed, Action<double, string> report, CancellationToken cancellation) =>
+        DataFree.Repair(detector, _graph!, _plan!, images, seed, Options(report), cancellation);
 
     /// <summary>Cuts and returns the proof's figure.</summary>
     public double Cut()
@@ -57,4 +60,6 @@ internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options, b
         After = ModelCost.Measure(_graph!);
         return cut.ProofError;
     }
+
+    private static RepairOptions Options(Action<double, string> report) => new() { Progress = new Immediate<RepairProgress>(p => report((double)p.Done / p.Total, p.Layer)) };
 }

@@ -52,6 +52,15 @@ public sealed class CommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Prune_repairs_without_a_single_image()
+    {
+        var result = await Tool.RunAsync("prune", "--weights", Sample, "--ratio", "0.2", "--repair", "data-free", "--images", "1", "--out", _folder["out.safetensors"], "--json");
+        Assert.Equal(ExitCode.Done, result.ExitCode);
+        Assert.Equal(1, (int)result.Json["repairedFrom"]!);
+        Assert.InRange((double)result.Json["proofError"]!, 0, 1e-4);
+    }
+
+    [Fact]
     public async Task Prune_evaluate_and_detect_work_on_each_others_files()
     {
         var pruned = _folder["pruned.safetensors"];

@@ -24,6 +24,7 @@ internal static class PruneCommand
               filter-pruning prune --weights samples/checkpoints/shapescenes.safetensors --ratio 0.4 --repair shapescenes --out small.safetensors
               filter-pruning prune --model maskrcnn_resnet50_fpn --weights coco.pth --ratio 0.5 --repair photos --images 64 --out small.safetensors --plan plan.json
               filter-pruning prune --weights samples/checkpoints/shapescenes.safetensors --target-macs 50% --scope allocated --repair shapescenes --out half.safetensors
+              filter-pruning prune --weights samples/checkpoints/shapescenes.safetensors --ratio 0.3 --repair data-free --out small.safetensors
               filter-pruning prune --weights samples/checkpoints/shapescenes.safetensors --target-macs 50% --scope isomorphic --ignore 'backbone.body.conv1' --out half.safetensors
             """);
         var model = new ModelSource(command, weightsNeeded: false);
@@ -43,7 +44,7 @@ internal static class PruneCommand
         var layerRatio = new Option<string[]>("--layer-ratio") { Description = "A ratio for the layers whose names match; the last that matches wins; may be given several times.", DefaultValueFactory = _ => [], HelpName = "PATTERN=R" };
         var mostOfLayer = new Option<double>("--max-layer-ratio") { Description = "The largest share of its channels that a layer may lose.", DefaultValueFactory = _ => 1, HelpName = "R" };
         var keepFrozen = new Option<bool>("--keep-frozen") { Description = "Leave layers alone whose parameters are all frozen." };
-        var repair = new Option<string?>("--repair") { Description = "Repair from unlabelled images: a folder of pictures, or 'shapescenes'.", HelpName = "DIR" };
+        var repair = new Option<string?>("--repair") { Description = "Repair from unlabelled images: a folder of pictures, 'shapescenes', or 'data-free' for made-up images where there is not a single one.", HelpName = "DIR|data-free" };
         var images = new Option<int>("--images") { Description = "Number of images to repair from.", DefaultValueFactory = _ => 64, HelpName = "N" };
         var output = new Option<string>("--out") { Description = "The pruned model, .safetensors with its recipe inside.", Required = true, HelpName = "FILE" };
         var planFile = new Option<string?>("--plan") { Description = "Write the plan as JSON too.", HelpName = "FILE" };
@@ -83,13 +84,22 @@ internal static class PruneCommand
             var earlier = model.PlanOf(parsed);
             var job = new PruneJob(detector, pruning, byReconstruction);
             Output.WithProgress($"Tracing {description.Model}", _ => job.Trace(Math.Min(model.SizeOf(parsed, description), PruneJob.TraceSize)));
-            IReadOnlyList<Tensor> pictures = parsed.GetValue(repair) is { } folder ? DataFolders.Unlabelled(folder, parsed.GetValue(images), parsed.GetValue(seed), description.Split) : [];
+            var dataFree = parsed.GetValue(repair) == DataFree.Name;
+            IReadOnlyList<Tensor> pictures = !dataFree && parsed.GetValue(repair) is { } folder ? DataFolders.Unlabelled(folder, parsed.GetValue(images), parsed.GetValue(seed), description.Split) : [];
             if (measures)
                 Output.WithProgress($"Measuring on {pictures.Count} images", report => Done(() => job.Collect(pictures, report, cancellation)));
             var plan = measures ? Output.WithProgress("Planning", _ => job.Plan()) : job.Plan();
             RepairReport? repaired = null;
-            if (pictures.Count > 0)
+            if (dataFree)
+            {
+                var count = parsed.GetValue(images);
+                repaired = Output.WithProgress($"Repairing from {count} made-up images", report => job.RepairWithoutImages(count, parsed.GetValue(seed), report, cancellation));
+            }
+            else if (pictures.Count > 0)
+            {
                 repaired = Output.WithProgress($"Repairing from {pictures.Count} images", report => job.Repair(pictures, report, cancellation));
+            }
+
             foreach (var picture in pictures)
                 picture.Dispose();
 
@@ -101,7 +111,7 @@ internal static class PruneCommand
             if (parsed.GetValue(json))
                 Output.Json(ToJson(plan, job.After, proof, repaired, clock.Elapsed, parsed.GetValue(output)!));
             else
-                Print(plan, job.After, proof, repaired, clock.Elapsed, parsed.GetValue(output)!);
+                Print(plan, job.After, proof, repaired, parsed.GetValue(repair) == DataFree.Name ? "made-up" : "unlabelled", clock.Elapsed, parsed.GetValue(output)!);
             return ExitCode.Done;
         });
         return command;
@@ -170,7 +180,7 @@ internal static class PruneCommand
         };
     }
 
-    private static void Print(PruningPlan plan, Cost after, double proofError, RepairReport? repaired, TimeSpan elapsed, string path)
+    private static void Print(PruningPlan plan, Cost after, double proofError, RepairReport? repaired, string kind, TimeSpan elapsed, string path)
     {
         var table = Output.NewTable("", "before", "after", "");
         table.Row("parameters", $"{plan.Before.Parameters / 1e6:0.00} M", $"{after.Parameters / 1e6:0.00} M", $"{(double)plan.Before.Parameters / after.Parameters:0.00} × smaller");
@@ -179,7 +189,7 @@ internal static class PruneCommand
         Output.Table(table);
         Output.Line($"Proof: differs from its masked self by at most {proofError:0.0e+0} (relative).");
         if (repaired is not null)
-            Output.Line($"Repaired {repaired.Layers.Count} layers from {repaired.Inputs} unlabelled images.");
+            Output.Line($"Repaired {repaired.Layers.Count} layers from {repaired.Inputs} {kind} images.");
         Output.Line($"Saved {path} ({new FileInfo(path).Length / 1e6:0.0} MB) after {elapsed.TotalSeconds:0.0} s.");
     }
 }

@@ -17,17 +17,20 @@ internal static class StudyRepairs
     /// <summary>The name of the library's repair with its defaults.</summary>
     public const string LeastSquares = "least-squares";
 
-    // The model may find nothing on them, and the mask head would then see nothing.
-    private const int BoxesOnMadeUpImages = 10;
-
     private static readonly (string Name, bool NeedsPhotos, Action<RepairInput, Action<double>, CancellationToken>? Apply)[] Known =
     [
         (None, false, null),
         (LeastSquares, true, (input, report, cancellation) => Fit(input, new RepairOptions(), report, cancellation)),
         ("least-squares-channels", true, (input, report, cancellation) => Fit(input, new RepairOptions { Patches = false }, report, cancellation)),
-        ("bias", true, (input, _, cancellation) =>
-            BiasCompensation.Apply(input.Model, input.Graph, input.Plan, input.Calibration.Photos, input.Calibration.Run, cancellation: cancellation)),
-        ("data-free", false, WithoutPhotos),
+        ("least-squares-patches", true, (input, report, cancellation) => Fit(input, new RepairOptions { ResidualSums = false, Rectifiers = false }, report, cancellation)),
+        ("least-squares-sums", true, (input, report, cancellation) => Fit(input, new RepairOptions { Rectifiers = false }, report, cancellation)),
+        ("bias", true, (input, report, cancellation) => BiasCompensation.Apply(
+            input.Model, input.Graph, input.Plan, input.Calibration.Photos, input.Calibration.Run, new CompensationOptions { Progress = Share(report) }, cancellation)),
+        ("moments", true, (input, report, cancellation) => MomentMatching.Apply(
+            input.Model, input.Graph, input.Plan, input.Calibration.Photos, input.Calibration.Run, new CompensationOptions { Progress = Share(report) }, cancellation)),
+        // As many made-up images as there are photos.
+        (DataFree.Name, false, (input, report, cancellation) => DataFree.Repair(
+            input.Model, input.Graph, input.Plan, input.Calibration.Photos.Count, 0, new RepairOptions { Progress = Share(report) }, cancellation)),
     ];
 
     public static IReadOnlyList<string> Names { get; } = [.. Known.Select(repair => repair.Name)];
@@ -49,23 +52,6 @@ internal static class StudyRepairs
 
     private static void Fit(RepairInput input, RepairOptions options, Action<double> report, CancellationToken cancellation) =>
         LeastSquaresRepair.Apply(input.Model, input.Calibration.Sample, input.Plan, options with { Progress = Share(report) }, cancellation);
-
-    // As many made-up images as there are photos, of the first one's size.
-    private static void WithoutPhotos(RepairInput input, Action<double> report, CancellationToken cancellation)
-    {
-        var photos = input.Calibration.Photos;
-        var images = SyntheticImages.Create(photos.Count, 3, (int)photos[0].shape[1], (int)photos[0].shape[2]);
-        try
-        {
-            var forward = new CalibrationForward { MinBoxes = BoxesOnMadeUpImages };
-            DataFreeRepair.Apply(input.Model, input.Graph, input.Plan, images, (model, image) => forward.Run(model, image), new RepairOptions { Progress = Share(report) }, cancellation);
-        }
-        finally
-        {
-            foreach (var image in images)
-                image.Dispose();
-        }
-    }
 
     private static Immediate<RepairProgress> Share(Action<double> report) => new(p => report((double)p.Done / p.Total));
 }

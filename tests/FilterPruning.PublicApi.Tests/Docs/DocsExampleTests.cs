@@ -25,6 +25,16 @@ public partial class DocsExampleTests
         Assert.Contains("drop by ratio", text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task The_examples_of_the_repairs_run()
+    {
+        var outputs = await RunAsync("repair.md");
+        var text = string.Concat(outputs.Select(output => (string?)output["text"]));
+        Assert.Contains("Repaired 2 layers from 4 unlabelled inputs", text, StringComparison.Ordinal);
+        Assert.Contains("proved to", text, StringComparison.Ordinal);
+        Assert.Contains("2 norms from 16384 positions", text, StringComparison.Ordinal);
+    }
+
     private static async Task<IReadOnlyList<System.Text.Json.Nodes.JsonObject>> RunAsync(string file)
     {
         var page = await File.ReadAllTextAsync(Repository.PathOf("docs", file), TestContext.Current.CancellationToken);
