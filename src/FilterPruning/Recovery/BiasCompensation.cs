@@ -10,15 +10,15 @@ namespace FilterPruning.Recovery;
 /// <para>
 /// The mean is taken over all positions of all inputs, of the layer itself run on the removed channels alone, so that strides, blocks and padding count as they are: the constant is the best one in the
 /// least-squares sense. Channels that are constant are made up for exactly where the kernel does not reach into padding; at a padded border, where fewer taps see the channel, one constant cannot
-/// be right everywhere, and the mean over border and interior is used.
+/// be right everywhere, and the mean over border and interior is used. The same goes for a transposed convolution with a stride, whose output places see different taps in turn.
 /// </para>
 /// <para>
 /// Where a layer has no bias, the norm that follows it directly takes the constant (its running mean falls by it). Where there is neither, the layer is left as it will be cut, and the report says so.
 /// </para>
 /// <para>
 /// The model keeps its width and the weights for removed channels become zero, so the plan can be cut afterwards as if nothing had happened (<see cref="Surgery.Surgeon"/> then proves equality with the
-/// compensated model). <see cref="LeastSquaresRepair"/> contains this as its intercept; this costs less and needs few inputs. In data order it is the bias correction of Nagel, van Baalen, Blankevoort
-/// and Welling, "Data-Free Quantization" (ICCV 2019), section 4.2, for removed channels.
+/// compensated model). Every layer's means are those of the dense model, so it costs one forward for each input. <see cref="LeastSquaresRepair"/> contains this as its intercept;
+/// <see cref="MomentMatching"/> is as cheap and stronger.
 /// </para>
 /// </remarks>
 public static class BiasCompensation
@@ -34,7 +34,7 @@ public static class BiasCompensation
     /// <param name="graph">Its graph.</param>
     /// <param name="plan">What is going to be removed.</param>
     /// <param name="inputs">Unlabelled inputs, at least one, each a batch as the model takes it; not disposed.</param>
-    /// <param name="forward">Runs the model on one input; called once for each input, and in data order again for each layer.</param>
+    /// <param name="forward">Runs the model on one input; called once for each.</param>
     /// <param name="options">Options; null for the defaults.</param>
     /// <param name="cancellation">Cancels between inputs; the model is then as it was.</param>
     /// <exception cref="ArgumentException">There are no inputs, or the graph is of another model.</exception>
@@ -49,16 +49,8 @@ public static class BiasCompensation
         CancellationToken cancellation = default)
         where TModel : nn.Module
     {
-        ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(graph);
-        ArgumentNullException.ThrowIfNull(plan);
-        ArgumentNullException.ThrowIfNull(inputs);
-        ArgumentNullException.ThrowIfNull(forward);
-        RepairChecks.SameModel(model, graph);
-        GraphChecks.ThrowIfStale(graph);
-        var consumers = MaskedConsumer.Of(graph, plan);
-        var forwards = RepairChecks.Forwards(model, inputs, forward, "take means from");
-        using var session = new CompensationSession(graph, consumers, forwards, options ?? new CompensationOptions());
+        var (consumers, forwards) = RepairChecks.Consumers(model, graph, plan, inputs, forward, "take means from");
+        using var session = new CompensationSession(graph, consumers, forwards, matchMoments: false, options?.Progress);
         return session.Run(cancellation);
     }
 }

@@ -47,7 +47,7 @@ internal sealed class BorrowedStatistics : IDisposable
         using var noGrad = no_grad();
         foreach (var (live, mean, variance, borrowed) in _norms)
         {
-            live.Mean.add_(mean - borrowed);
+            live.Mean.copy_(mean + (live.Mean - borrowed));
             live.Variance.copy_(variance);
         }
     }

@@ -6,6 +6,12 @@ namespace FilterPruning.Recovery;
 /// <summary>Repair for when there is not a single image: least squares on made-up inputs, on which every norm is made to see its own statistics.</summary>
 public static class DataFreeRepair
 {
+    /// <summary>Repairs a model of one tensor in, anything out.</summary>
+    /// <inheritdoc cref="Apply{TModel, TInput}"/>
+    public static RepairReport Apply(
+        nn.Module<Tensor, Tensor> model, DependencyGraph graph, PruningPlan plan, IEnumerable<Tensor> inputs, RepairOptions? options = null, CancellationToken cancellation = default) =>
+        Apply(model, graph, plan, inputs, static (module, input) => module.call(input), options, cancellation);
+
     /// <summary>Repairs any model from made-up inputs.</summary>
     public static RepairReport Apply<TModel, TInput>(
         TModel model,

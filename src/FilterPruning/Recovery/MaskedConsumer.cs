@@ -29,9 +29,18 @@ internal sealed class MaskedConsumer
     public static IReadOnlyList<MaskedConsumer> Of(DependencyGraph graph, Planning.PruningPlan plan) =>
         [.. graph.Layers
             .Where(layer => layer.Mapping != ChannelMapping.ChannelWise && ConsumerRepair.CanRefit(layer) && layer.Module is nn.Module<Tensor, Tensor>)
+            .Where(HasUsualLayout)
             .Select(layer => (Layer: layer, Removed: RepairChecks.RemovedInputs(layer, plan)))
             .Where(consumer => consumer.Removed.Count > 0)
             .Select(consumer => new MaskedConsumer(consumer.Layer, consumer.Removed))];
+
+    // One row for each output and one column for each input of its block.
+    private static bool HasUsualLayout(TracedLayer layer)
+    {
+        var weight = layer.Rule.Tensors(layer.Module).Single(part => part.InputAxis is not null && part.OutputAxis is not null);
+        var blocks = layer.Mapping == ChannelMapping.Grouped ? layer.Rule.Blocks(layer.Module) : 1;
+        return weight.Tensor.shape[weight.OutputAxis!.Value] == layer.OutputChannels && weight.Tensor.shape[weight.InputAxis!.Value] * blocks == layer.InputChannels;
+    }
 
     /// <summary>What the removed channels of an input add to the output: the layer itself on them alone, so that kernels, strides, padding and blocks are as they are. The caller's.</summary>
     public Tensor Contribution(Tensor input)
@@ -67,8 +76,11 @@ internal sealed class MaskedConsumer
         }
     }
 
-    /// <summary>Multiplies the whole output, its bias included, float64 <c>[outputs]</c>; remembers what it changes.</summary>
-    public Tensor Scale(Tensor factor, TensorCopies copies)
+    /// <summary>Whether there is somewhere to put a constant: a bias, or the norm behind the layer.</summary>
+    public bool TakesConstant(TracedLayer? norm) => _bias is not null || norm?.Rule.InputOffset(norm.Module) is not null;
+
+    /// <summary>Multiplies the whole output, its bias included, by a factor per channel, float64 <c>[outputs]</c>; remembers what it changes.</summary>
+    public void Scale(Tensor factor, TensorCopies copies)
     {
         using var scope = NewDisposeScope();
         copies.Remember(_weight.Tensor);
@@ -80,8 +92,6 @@ internal sealed class MaskedConsumer
             copies.Remember(_bias.Tensor);
             _bias.Tensor.detach().mul_(factor.to(_bias.Tensor.dtype).to(_bias.Tensor.device));
         }
-
-        return factor;
     }
 
     /// <summary>Adds a constant per output channel, float64 <c>[outputs]</c>: to the bias, or to what the norm behind the layer subtracts. Remembers what it changes.</summary>

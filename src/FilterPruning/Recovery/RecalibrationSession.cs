@@ -4,7 +4,13 @@ using FilterPruning.Proof;
 namespace FilterPruning.Recovery;
 
 /// <summary>One recalibration: norm after norm in data order, each on what the norms before it deliver with their new statistics. Restores the norms when it does not finish.</summary>
-internal sealed class RecalibrationSession(nn.Module model, IReadOnlyList<TracedLayer> norms, IReadOnlyList<Action> forwards, IProgress<RepairProgress>? progress, double smallestShare = 0)
+/// <param name="model">The model.</param>
+/// <param name="norms">The norms to recalibrate.</param>
+/// <param name="forwards">One action for each input.</param>
+/// <param name="progress">Told after every norm; may be null.</param>
+/// <param name="smallestShare">New variances are at least this share of the old ones.</param>
+internal sealed class RecalibrationSession(
+    nn.Module model, IReadOnlyList<TracedLayer> norms, IReadOnlyList<Action> forwards, IProgress<RepairProgress>? progress, double smallestShare = 0)
 {
     private const double SmallestVariance = 1e-30;
 
@@ -14,17 +20,20 @@ internal sealed class RecalibrationSession(nn.Module model, IReadOnlyList<Traced
     {
         using var quiet = new QuietRun(model);
         using var copies = new TensorCopies();
+        var moments = norms.ToDictionary(norm => norm, _ => new ChannelMoments());
         var finished = false;
         try
         {
             _passes.Whole(norms, null, null, cancellation);
             var reports = new List<NormRecalibration>();
-            foreach (var norm in _passes.Order)
-            {
-                reports.Add(Recalibrate(norm, copies, cancellation));
-                progress?.Report(new RepairProgress(norm.Name, reports.Count, _passes.Order.Count));
-            }
-
+            _passes.March(
+                (norm, x) => moments[norm].Add(x, norm.Rule.InputAxis(norm.Module, x)),
+                norm =>
+                {
+                    reports.Add(Settle(norm, moments[norm], copies));
+                    progress?.Report(new RepairProgress(norm.Name, reports.Count, _passes.Order.Count));
+                },
+                cancellation);
             cancellation.ThrowIfCancellationRequested();
             reports.AddRange(norms.Except(_passes.Order).Select(norm => new NormRecalibration(norm.Name, 0, 0, 1)));
             finished = true;
@@ -34,17 +43,16 @@ internal sealed class RecalibrationSession(nn.Module model, IReadOnlyList<Traced
         {
             if (!finished)
                 copies.Restore();
+            foreach (var norm in moments.Values)
+                norm.Dispose();
         }
     }
 
-    private NormRecalibration Recalibrate(TracedLayer norm, TensorCopies copies, CancellationToken cancellation)
+    private NormRecalibration Settle(TracedLayer norm, ChannelMoments moments, TensorCopies copies)
     {
-        using var scope = NewDisposeScope();
-        using var moments = new ChannelMoments();
-        _passes.UpTo([norm], (layer, x) => moments.Add(x, layer.Rule.InputAxis(layer.Module, x)), cancellation);
         if (moments.Count < 2)
             return new NormRecalibration(norm.Name, 0, 0, 1);
-
+        using var scope = NewDisposeScope();
         var (mean, variance) = RunningStatistics.Of(norm.Rule, norm.Module)!.Value;
         copies.Remember(mean);
         copies.Remember(variance);

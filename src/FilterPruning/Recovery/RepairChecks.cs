@@ -20,6 +20,21 @@ internal static class RepairChecks
         return forwards.Length > 0 ? forwards : throw new ArgumentException($"There are no inputs to {purpose}; give at least one.", nameof(inputs));
     }
 
+    /// <summary>The layers that lose inputs, and one action for each input, after everything has been checked.</summary>
+    public static (IReadOnlyList<MaskedConsumer> Consumers, IReadOnlyList<Action> Forwards) Consumers<TModel, TInput>(
+        TModel model, DependencyGraph graph, PruningPlan plan, IEnumerable<TInput> inputs, Func<TModel, TInput, object?> forward, string purpose)
+        where TModel : nn.Module
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(graph);
+        ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(inputs);
+        ArgumentNullException.ThrowIfNull(forward);
+        SameModel(model, graph);
+        GraphChecks.ThrowIfStale(graph);
+        return (MaskedConsumer.Of(graph, plan), Forwards(model, inputs, forward, purpose));
+    }
+
     /// <summary>What a plan removes from a layer's input.</summary>
     /// <exception cref="PruningException">The plan was made for other widths, or does not know the layer.</exception>
     public static IReadOnlyList<int> RemovedInputs(TracedLayer layer, PruningPlan plan)
