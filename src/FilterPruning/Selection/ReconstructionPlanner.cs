@@ -80,7 +80,7 @@ internal sealed class ReconstructionPlanner
             : SelectionOrder.Along(readers, role.Groups.Length, [.. role.Order.Select(group => Array.BinarySearch(role.Groups, group))], _measure.Noise, _cancellation);
     }
 
-    private bool[] Stays(PlanRole role)
+    private static bool[] Stays(PlanRole role)
     {
         var free = role.Order.ToHashSet();
         return [.. role.Groups.Select(group => !free.Contains(group))];
