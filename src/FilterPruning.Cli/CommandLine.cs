@@ -17,6 +17,7 @@ internal static class CommandLine
             EvalCommand.Create(),
             DetectCommand.Create(),
             TrainCommand.Create(),
+            FineTuneCommand.Create(),
             DemoCommand.Create(),
             SetupCommand.Create(),
         };

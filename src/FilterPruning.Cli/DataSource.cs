@@ -36,6 +36,15 @@ internal sealed class DataSource
 
     public bool IsShapeScenes(ParseResult parsed) => parsed.GetValue(_data) == ShapeScenesName;
 
+    /// <summary>Whether the folder is one that <see cref="Open"/> takes, not just pictures.</summary>
+    public bool IsAnnotated(ParseResult parsed) => IsShapeScenes(parsed) || DataFolders.IsAnnotated(parsed.GetValue(_data)!);
+
+    /// <summary>The pictures of a folder, without labels.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="classNames">Of the model they are for.</param>
+    public IDetectionDataset OpenPictures(ParseResult parsed, IReadOnlyList<string> classNames) =>
+        DataFolders.Pictures(parsed.GetValue(_data)!, parsed.GetValue(_images), parsed.GetValue(_seed), classNames);
+
     public IDetectionDataset Open(ParseResult parsed, int? classes = null) =>
         DataFolders.Open(parsed.GetValue(_data)!, _part, parsed.GetValue(_images), parsed.GetValue(_seed), classes);
 }

@@ -159,6 +159,7 @@ public sealed class CommandTests : IDisposable
     [InlineData("eval")]
     [InlineData("detect")]
     [InlineData("train")]
+    [InlineData("finetune")]
     public async Task Help_shows_examples(string verb)
     {
         var result = await Tool.RunAsync(verb, "--help");
