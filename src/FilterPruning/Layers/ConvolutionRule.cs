@@ -54,5 +54,14 @@ internal sealed class ConvolutionRule(int dimensions) : LayerRule
     public override void SetWidths(nn.Module module, int inputChannels, int outputChannels) =>
         ConvolutionGroups.SetWidths(Layer(module), inputChannels, outputChannels);
 
+    internal override int TapsSeen(nn.Module module) => CanGather(Layer(module)) ? (int)ConvolutionGroups.Product(Layer(module).kernel_size) : 0;
+
+    internal override long PlacesOf(nn.Module module, Tensor input) => new PatchGather(Layer(module), dimensions, input).Places;
+
+    internal override Tensor PatchesAt(nn.Module module, Tensor input, long[] places) => new PatchGather(Layer(module), dimensions, input).At(places);
+
+    // Padding by reflection and the like has no zeros outside.
+    private static bool CanGather(Convolution layer) => layer.padding_mode == PaddingModes.Zeros && layer.padding is not null;
+
     private static Convolution Layer(nn.Module module) => (Convolution)module;
 }

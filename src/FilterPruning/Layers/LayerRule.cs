@@ -141,6 +141,18 @@ public abstract class LayerRule
     /// <summary>Whether the layer is exchanged for a resized one rather than narrowed in place.</summary>
     internal virtual bool IsExchanged => false;
 
+    /// <summary>How many places of its input one output place is a weighted sum of, where <see cref="PatchesAt"/> can gather them; otherwise 0.</summary>
+    internal virtual int TapsSeen(nn.Module module) => 0;
+
+    /// <summary>The number of output places of a call, samples included.</summary>
+    internal virtual long PlacesOf(nn.Module module, Tensor input) => throw new NotSupportedException();
+
+    /// <summary>What the kernel sees at some output places, <c>[places, input channels, taps]</c>, zeros outside of the input; the caller's.</summary>
+    /// <param name="module">The layer.</param>
+    /// <param name="input">The call's input.</param>
+    /// <param name="places">Places, counted through samples and positions.</param>
+    internal virtual Tensor PatchesAt(nn.Module module, Tensor input, long[] places) => throw new NotSupportedException();
+
     /// <summary>Watches the calls of a layer by hooks until the result is disposed. The default covers modules of up to three tensors that return one tensor or a pair.</summary>
     /// <param name="module">The layer.</param>
     /// <param name="watcher">What to do at each call.</param>

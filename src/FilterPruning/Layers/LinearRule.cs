@@ -34,4 +34,14 @@ internal sealed class LinearRule : LayerRule
         layer.in_features = inputChannels;
         layer.out_features = outputChannels;
     }
+
+    internal override int TapsSeen(nn.Module module) => 1;
+
+    internal override long PlacesOf(nn.Module module, Tensor input) => input.numel() / input.shape[^1];
+
+    internal override Tensor PatchesAt(nn.Module module, Tensor input, long[] places)
+    {
+        using var scope = NewDisposeScope();
+        return input.reshape(-1, input.shape[^1]).index_select(0, tensor(places, int64, device: input.device)).unsqueeze(-1).MoveToOuterDisposeScope();
+    }
 }

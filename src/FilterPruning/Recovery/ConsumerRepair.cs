@@ -13,9 +13,11 @@ internal sealed class ConsumerRepair : IDisposable
     private readonly ChannelTensor _weight;
     private readonly ChannelTensor? _bias;
 
-    public ConsumerRepair(TracedLayer layer, IReadOnlySet<int> removedInputs)
+    public ConsumerRepair(TracedLayer layer, IReadOnlySet<int> removedInputs, bool patches)
     {
         Layer = layer;
+        if (patches)
+            PatchUnits = tensor(Enumerable.Range(0, layer.InputChannels).Where(unit => !removedInputs.Contains(unit)).Select(unit => (long)unit).ToArray(), int64).DetachFromDisposeScope();
         _layouts = ConsumerLayout.Of(layer, removedInputs);
         var tensors = layer.Rule.Tensors(layer.Module);
         _weight = tensors.Single(part => part.InputAxis is not null && part.OutputAxis is not null);
@@ -36,10 +38,17 @@ internal sealed class ConsumerRepair : IDisposable
     /// <summary>The consumer.</summary>
     public TracedLayer Layer { get; }
 
-    /// <summary>Fits the weights; <paramref name="dense"/> and <paramref name="pruned"/> are rows <c>[rows, units]</c> of the same places.</summary>
-    public LayerRepair Fit(IReadOnlyList<Tensor> dense, IReadOnlyList<Tensor> pruned, TracedLayer? norm, RepairOptions options)
+    /// <summary>The input units that stay, where the fit wants whole patches of them; otherwise null.</summary>
+    public Tensor? PatchUnits { get; }
+
+    /// <summary>Fits the weights to rows of the same places of the dense model and of the pruned one.</summary>
+    public LayerRepair Fit(CalibrationSample sample, ConsumerRows prunedRows, RepairOptions options)
     {
         using var scope = NewDisposeScope();
+        var (dense, pruned) = (sample.RowsOf(Layer), prunedRows.Rows);
+        if (!dense.Select(rows => rows.shape[0]).SequenceEqual(pruned.Select(rows => rows.shape[0])))
+            throw prunedRows.RowsDiffer();
+        var norm = sample.Norms.After(Layer);
         var offset = _bias is null && norm is not null ? norm.Rule.InputOffset(norm.Module) : null;
         var target = _bias?.Tensor ?? offset?.Tensor;
         Remember(_weight.Tensor);
@@ -48,6 +57,7 @@ internal sealed class ConsumerRepair : IDisposable
 
         var outputs = Layer.OutputChannels / _layouts.Count;
         var totals = new FitTotals();
+        var shifts = zeros(Layer.OutputChannels, dtype: float64);
         foreach (var layout in _layouts)
         {
             // [outputs, units, taps] of this block, a view into the live weight
@@ -55,15 +65,16 @@ internal sealed class ConsumerRepair : IDisposable
             var constant = FitBlock(layout, block, dense, pruned, target is not null, options, totals);
             if (constant is null)
                 continue;
-            var shift = constant * TapsPerOutput();
-            var slice = target!.narrow(0, layout.Block * outputs, outputs);
-            if (_bias is not null)
-                slice.add_(shift.to(slice.dtype));
-            else
-                slice.sub_(shift.to(slice.dtype));          // norm(y + shift) = norm of y with a mean lower by the shift
+            shifts.narrow(0, layout.Block * outputs, outputs).copy_(constant * TapsPerOutput());
         }
 
-        var first = _layouts[0];
+        if (PatchUnits is not null && prunedRows.Patches.Count > 0)
+            FitDirectly(sample, prunedRows, shifts, target is not null, totals);
+        if (_bias is not null)
+            target!.add_(shifts.to(target.dtype));
+        else
+            target?.sub_(shifts.to(target.dtype));          // norm(y + shift) = norm of y with a mean lower by the shift
+
         return new LayerRepair(
             Layer.Name, _layouts.Sum(layout => layout.KeptCount), _layouts.Sum(layout => layout.Channels), totals.Before, totals.After, totals.Ridge, totals.Rows, target is not null);
     }
@@ -77,6 +88,7 @@ internal sealed class ConsumerRepair : IDisposable
 
     public void Dispose()
     {
+        PatchUnits?.Dispose();
         foreach (var (_, copy) in _copies)
             copy.Dispose();
         _copies.Clear();
@@ -101,7 +113,7 @@ internal sealed class ConsumerRepair : IDisposable
     }
 
     // Returns the constant per output and tap, float64 [outputs], or null without an intercept.
-    private Tensor? FitBlock(
+    private static Tensor? FitBlock(
         ConsumerLayout layout, Tensor weight, IReadOnlyList<Tensor> dense, IReadOnlyList<Tensor> pruned, bool intercept, RepairOptions options, FitTotals totals)
     {
         var units = layout.UnitIndex() + layout.FirstUnit;
@@ -114,7 +126,7 @@ internal sealed class ConsumerRepair : IDisposable
         var metric = byChannel.flatten(1).mm(byChannel.flatten(1).t());
 
         using var rows = new RowFits(layout.KeptCount, channels, intercept, HeldOutShare, options.Ridges.Count > 1);
-        rows.AddAll(dense, pruned, units, kept, channels, layout.Positions, Layer);
+        rows.AddAll(dense, pruned, units, kept, channels, layout.Positions);
         var ridge = rows.BestRidge(options.Ridges, metric);
         var map = rows.All.Solve(ridge);                                                     // [kept (+ 1), channels]
         totals.Add(rows.All, map, kept, metric, ridge, intercept);
@@ -130,5 +142,50 @@ internal sealed class ConsumerRepair : IDisposable
         var constants = map.narrow(0, layout.KeptCount, 1);                                  // [1, channels]
         var summed = byChannel.reshape(channels, weight.shape[0], layout.Positions, taps).sum(2).mean([2]);   // [channels, outputs]
         return constants.mm(summed).squeeze(0);
+    }
+
+    // What the kernel can do beyond one map of channels for all its taps, and what is wrong with the rest of a residual sum.
+    private void FitDirectly(CalibrationSample sample, ConsumerRows pruned, Tensor shifts, bool intercept, FitTotals totals)
+    {
+        var outputs = sample.OutputsOf(Layer);
+        var patches = pruned.Patches;
+        var junction = sample.JunctionOf(Layer);
+        var (besideDense, besidePruned) = (sample.BesideOf(Layer), pruned.Beside);
+        var perBlock = Layer.OutputChannels / _layouts.Count;
+        var first = 0;                                                                       // of the block's units among the kept ones
+        foreach (var layout in _layouts)
+        {
+            using var scope = NewDisposeScope();
+            var count = layout.KeptCount * layout.Positions;
+            var start = layout.Block * perBlock;
+            var live = Canonical(_weight).narrow(0, start, perBlock);                        // [outputs, units, taps]
+            var units = PatchUnits!.narrow(0, first, count) - layout.FirstUnit;
+            var centre = live.index_select(1, units).to(float32).flatten(1);                 // [outputs, kept × taps]
+            var constant = shifts.narrow(0, start, perBlock);
+            var still = constant.to(float32);
+            if (_bias is not null)
+                still = still + _bias.Tensor.detach().to(float32).narrow(0, start, perBlock);
+            var slope = junction?.Slope.narrow(0, start, perBlock) ?? ones(perBlock);
+            var offset = junction?.Offset.narrow(0, start, perBlock) ?? zeros(perBlock);
+            using var fit = new DirectFit(slope, offset, junction?.Rectified ?? false, intercept);
+            for (var call = 0; call < outputs.Count; call++)
+            {
+                var x = patches[call].narrow(1, first, count).flatten(1);
+                fit.Add(x, x.mm(centre.t()) + still, outputs[call].narrow(1, start, perBlock), Beside(besideDense, call), Beside(besidePruned, call));
+            }
+
+            if (fit.Solve() is { } map)
+            {
+                var weights = map.narrow(0, 0, centre.shape[1]).t().reshape(perBlock, count, live.shape[2]);
+                live.index_copy_(1, units, live.index_select(1, units) + weights.to(live.dtype));
+                if (intercept)
+                    constant.add_(map.select(0, centre.shape[1]));
+            }
+
+            totals.Refine(fit.Left, layout.Block == 0);
+            first += count;
+
+            Tensor? Beside(IReadOnlyList<Tensor> rows, int call) => junction?.Shortcut is not null && rows.Count == outputs.Count ? rows[call].narrow(1, start, perBlock) : null;
+        }
     }
 }

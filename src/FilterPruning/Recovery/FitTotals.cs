@@ -6,10 +6,12 @@ internal sealed class FitTotals
     private double _energy;
     private double _before;
     private double _after;
+    private double _refined = 1;
+    private int _refinements;
 
     public double Before => _energy > 0 ? _before / _energy : 0;
 
-    public double After => _energy > 0 ? _after / _energy : 0;
+    public double After => _energy > 0 ? _after * _refined / Math.Max(1, _refinements) / _energy : 0;
 
     public double Ridge { get; private set; }
 
@@ -26,5 +28,12 @@ internal sealed class FitTotals
         _after += fit.Residual(map, metric);
         Ridge = Math.Max(Ridge, ridge);
         Rows = Math.Max(Rows, fit.Rows);
+    }
+
+    /// <summary>A later fit of a block left this share of the error.</summary>
+    public void Refine(double left, bool first)
+    {
+        _refined = first ? left : _refined + left;
+        _refinements++;
     }
 }

@@ -56,18 +56,30 @@ public static class LeastSquaresRepair
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(graph);
         ArgumentNullException.ThrowIfNull(plan);
-        ArgumentNullException.ThrowIfNull(inputs);
-        ArgumentNullException.ThrowIfNull(forward);
         options ??= new RepairOptions();
         options.Validate();
-        if (!ReferenceEquals(model, graph.Model))
-            throw new ArgumentException("The graph was traced from another model. Trace this model and plan again.", nameof(graph));
+        using var sample = CalibrationSample.Collect(model, graph, inputs, forward, new CalibrationOptions { Rows = options.Rows, Seed = options.Seed }, cancellation);
+        return Apply(model, sample, plan, options, cancellation);
+    }
 
-        Action[] forwards = [.. inputs.Select<TInput, Action>(input => () => forward(model, input))];
-        if (forwards.Length == 0)
-            throw new ArgumentException("There are no inputs to repair from; give at least one.", nameof(inputs));
-
-        using var session = new RepairSession(graph, plan, forwards, options);
+    /// <summary>Repairs a model from what was collected of it before; for several plans of one model, each after the model was brought back.</summary>
+    /// <param name="model">The traced model, dense; changed in place.</param>
+    /// <param name="sample">What was collected of it. It decides on rows and seed; the options' are not used.</param>
+    /// <param name="plan">What is going to be removed.</param>
+    /// <param name="options">Options; null for the defaults.</param>
+    /// <param name="cancellation">Cancels between layers; the model is then as it was.</param>
+    /// <exception cref="PruningException">The plan does not fit the graph, or the rows of the two models differ.</exception>
+    public static RepairReport Apply<TModel>(TModel model, CalibrationSample sample, PruningPlan plan, RepairOptions? options = null, CancellationToken cancellation = default)
+        where TModel : nn.Module
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(sample);
+        ArgumentNullException.ThrowIfNull(plan);
+        options ??= new RepairOptions();
+        options.Validate();
+        if (!ReferenceEquals(model, sample.Graph.Model))
+            throw new ArgumentException("The sample was collected from another model. Collect one from this model.", nameof(sample));
+        using var session = new RepairSession(sample, plan, options);
         return session.Run(cancellation);
     }
 }

@@ -15,6 +15,12 @@ public sealed record RepairOptions
     /// </summary>
     public IReadOnlyList<double> Ridges { get; init; } = [1e-10, 1e-4, 1e-3, 1e-2, 1e-1];
 
+    /// <summary>
+    /// Whether convolutions with a kernel are fitted a second time, on whole k×k patches of the kept channels rather than channel by channel: more unknowns, drawn towards the first
+    /// solution as strongly as held-out rows want. Default true.
+    /// </summary>
+    public bool Patches { get; init; } = true;
+
     /// <summary>The seed that positions are drawn with. Default 0.</summary>
     public int Seed { get; init; }
 

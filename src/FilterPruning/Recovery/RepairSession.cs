@@ -1,52 +1,40 @@
 using FilterPruning.Graph;
-using FilterPruning.Layers;
 using FilterPruning.Planning;
 using FilterPruning.Proof;
 
 namespace FilterPruning.Recovery;
 
-/// <summary>One repair: captures the dense model's rows, then fits consumer after consumer. Restores the model when it does not finish.</summary>
+/// <summary>One repair: fits consumer after consumer while the calibration forwards run in lockstep. Restores the model when it does not finish.</summary>
 internal sealed class RepairSession : IDisposable
 {
-    private readonly ForwardCapture _capture;
+    private readonly CalibrationSample _sample;
     private readonly IReadOnlyList<ConsumerRepair> _consumers;
     private readonly RepairOptions _options;
-    private readonly LayerSources _sources;
-    private readonly NormWatch _norms;
-    private readonly int _inputs;
+    private readonly List<LayerRepair> _repairs = [];
 
-    public RepairSession(DependencyGraph graph, PruningPlan plan, IReadOnlyList<Action> forwards, RepairOptions options)
+    public RepairSession(CalibrationSample sample, PruningPlan plan, RepairOptions options)
     {
+        _sample = sample;
         _options = options;
-        _inputs = forwards.Count;
-        _sources = new LayerSources(graph);
-        _norms = new NormWatch(graph.Layers, _sources);
-        _capture = new ForwardCapture(graph, forwards, new RowSampler(options.Seed, options.Rows, forwards.Count));
-        GraphChecks.ThrowIfStale(graph);
-        _consumers = [.. graph.Layers
-            .Where(layer => layer.Mapping != ChannelMapping.ChannelWise && ConsumerRepair.CanRefit(layer))
+        GraphChecks.ThrowIfStale(sample.Graph);
+        _consumers = [.. sample.Readers
             .Select(layer => (Layer: layer, Removed: RemovedInputs(layer, plan)))
             .Where(consumer => consumer.Removed.Count > 0)
-            .Select(consumer => new ConsumerRepair(consumer.Layer, consumer.Removed.ToHashSet()))];
+            .Select(consumer => new ConsumerRepair(consumer.Layer, consumer.Removed.ToHashSet(), options.Patches && RowSampler.CanGather(consumer.Layer)))];
     }
 
     public RepairReport Run(CancellationToken cancellation)
     {
-        using var quiet = new QuietRun(_capture.Model);
+        using var quiet = new QuietRun(_sample.Graph.Model);
         var finished = false;
         try
         {
-            var dense = _capture.Dense([.. _consumers.Select(consumer => consumer.Layer)], _norms, cancellation);
-            try
-            {
-                var report = FitInDataOrder(dense, cancellation);
-                finished = true;
-                return report;
-            }
-            finally
-            {
-                dense.Dispose();
-            }
+            var left = _consumers;
+            while (left.Count > 0)
+                left = new RepairWave(_sample, left, Fit).Run(cancellation);
+            finished = true;
+            var order = _consumers.Select((consumer, place) => (consumer.Layer.Name, place)).ToDictionary();
+            return new RepairReport([.. _repairs.OrderBy(repair => order[repair.Layer])], _sample.Inputs);
         }
         finally
         {
@@ -61,53 +49,10 @@ internal sealed class RepairSession : IDisposable
             consumer.Dispose();
     }
 
-    private RepairReport FitInDataOrder(CapturedRows dense, CancellationToken cancellation)
+    private void Fit(ConsumerRepair consumer, ConsumerRows pruned)
     {
-        var repairs = new List<LayerRepair>();
-        foreach (var step in Steps())
-        {
-            cancellation.ThrowIfCancellationRequested();
-            using var pruned = _capture.Again([.. step.Select(consumer => consumer.Layer)], cancellation);
-            foreach (var consumer in step)
-            {
-                var repair = consumer.Fit(dense.Of(consumer.Layer), pruned.Of(consumer.Layer), _norms.After(consumer.Layer), _options);
-                dense.Release(consumer.Layer);
-                repairs.Add(repair);
-                _options.Progress?.Report(new RepairProgress(repair.Layer, repairs.Count, _consumers.Count));
-            }
-        }
-
-        return new RepairReport(repairs, _inputs);
-    }
-
-    // Neighbours in data order that do not feed each other are fitted from one forward.
-    private IEnumerable<IReadOnlyList<ConsumerRepair>> Steps()
-    {
-        var step = new List<ConsumerRepair>();
-        var downstream = new HashSet<string>();
-        foreach (var layer in _capture.Layers)
-        {
-            var dependent = _sources.Of(layer).Any(downstream.Contains);
-            if (_consumers.FirstOrDefault(consumer => ReferenceEquals(consumer.Layer, layer)) is { } consumer)
-            {
-                if (dependent)
-                {
-                    yield return step;
-                    step = [];
-                    downstream.Clear();
-                    dependent = false;
-                }
-
-                step.Add(consumer);
-                downstream.Add(layer.Name);
-            }
-
-            if (dependent)
-                downstream.Add(layer.Name);
-        }
-
-        if (step.Count > 0)
-            yield return step;
+        _repairs.Add(consumer.Fit(_sample, pruned, _options));
+        _options.Progress?.Report(new RepairProgress(consumer.Layer.Name, _repairs.Count, _consumers.Count));
     }
 
     private static IReadOnlyList<int> RemovedInputs(TracedLayer layer, PruningPlan plan)

@@ -10,6 +10,8 @@ namespace FilterPruning.Recovery;
 /// </remarks>
 internal sealed class RidgeFit : IDisposable
 {
+    private const int WidestExact = 640;
+
     private readonly bool _intercept;
     private readonly Tensor _xx;
     private readonly Tensor _xy;
@@ -32,10 +34,12 @@ internal sealed class RidgeFit : IDisposable
     public void Add(Tensor x, Tensor y)
     {
         using var scope = NewDisposeScope();
-        var left = x.to(float64);
+        // Products of wide rows are summed in float32 within a call, as the layer itself does; sums over calls are always float64.
+        var precision = x.shape[1] > WidestExact ? float32 : float64;
+        var left = x.to(precision);
         if (_intercept)
-            left = cat([left, ones(left.shape[0], 1, dtype: float64)], 1);
-        var right = y.to(float64);
+            left = cat([left, ones(left.shape[0], 1, dtype: precision)], 1);
+        var right = y.to(precision);
         _xx.add_(left.t().mm(left));
         _xy.add_(left.t().mm(right));
         _yy.add_(right.t().mm(right));
@@ -54,6 +58,13 @@ internal sealed class RidgeFit : IDisposable
     /// <summary>float64 <c>[kept (+ 1), channels]</c>; the caller's.</summary>
     public Tensor Solve(double ridge)
     {
+        using var system = Factor(ridge);
+        return system.Solve(_xy);
+    }
+
+    /// <summary>The system with a ridge, ready to be solved for any right side; the caller's.</summary>
+    public RidgeSystem Factor(double ridge)
+    {
         using var scope = NewDisposeScope();
         var width = _xx.shape[0];
         var shrunk = _intercept ? width - 1 : width;
@@ -62,8 +73,7 @@ internal sealed class RidgeFit : IDisposable
         var shift = full(width, ridge * energy, dtype: float64);
         if (_intercept)
             shift[width - 1] = 1e-12 * diagonal[width - 1].item<double>();
-        var system = _xx + diag(shift);
-        return SolvePositive(system).MoveToOuterDisposeScope();
+        return new RidgeSystem(_xx + diag(shift));
     }
 
     /// <summary>Energy of the consumer's output, weighed with <paramref name="metric"/> = W·Wᵀ <c>[channels, channels]</c>.</summary>
@@ -87,20 +97,5 @@ internal sealed class RidgeFit : IDisposable
         _xx.Dispose();
         _xy.Dispose();
         _yy.Dispose();
-    }
-
-    // Cholesky where the system is safely positive, otherwise the least-norm solution over its eigenvectors: channels that repeat each
-    // other exactly leave it singular, and every solution is then as good as the shortest.
-    private Tensor SolvePositive(Tensor system)
-    {
-        var (factor, info) = linalg.cholesky_ex(system);
-        var pivots = factor.diagonal();
-        if (info.item<int>() == 0 && pivots.min().item<double>() > 1e-6 * pivots.max().item<double>())
-            return cholesky_solve(_xy, factor, upper: false);
-
-        var (values, vectors) = linalg.eigh(system);
-        var floor = 1e-12 * values.abs().max().item<double>();
-        var inverse = where(values > floor, 1.0 / values.clamp_min(floor), zeros_like(values));
-        return vectors.mm(inverse.unsqueeze(1) * vectors.t().mm(_xy));
     }
 }

@@ -23,23 +23,22 @@ internal sealed class RowFits : IDisposable
     public RidgeFit All => _all ?? throw new InvalidOperationException("The ridge has not been chosen yet.");
 
     /// <summary>Adds the rows of all calls; calls are held out whole, so that neighbouring positions do not vouch for each other.</summary>
-    public void AddAll(IReadOnlyList<Tensor> dense, IReadOnlyList<Tensor> pruned, Tensor units, Tensor kept, int channels, int positions, TracedLayer layer)
+    public void AddAll(IReadOnlyList<Tensor> dense, IReadOnlyList<Tensor> pruned, Tensor units, Tensor kept, int channels, int positions) =>
+        AddAll(dense.Count, call => (ByChannel(pruned[call], units, channels, positions).index_select(1, kept), ByChannel(dense[call], units, channels, positions)));
+
+    /// <summary>Adds the rows of calls: x <c>[rows, kept]</c> and y <c>[rows, channels]</c>.</summary>
+    public void AddAll(int calls, Func<int, (Tensor X, Tensor Y)> rowsOf)
     {
-        if (dense.Count != pruned.Count)
-            throw ForwardCapture.RowsDiffer(layer);
         var every = (int)Math.Round(1 / _heldOutShare);
-        for (var call = 0; call < dense.Count; call++)
+        for (var call = 0; call < calls; call++)
         {
             using var scope = NewDisposeScope();
-            if (dense[call].shape[0] != pruned[call].shape[0])
-                throw ForwardCapture.RowsDiffer(layer);
-            if (dense[call].shape[0] == 0)
+            var (x, y) = rowsOf(call);
+            if (x.shape[0] == 0)
                 continue;
-            var y = ByChannel(dense[call], units, channels, positions);
-            var x = ByChannel(pruned[call], units, channels, positions).index_select(1, kept);
             if (!_choose)
                 _training.Add(x, y);
-            else if (dense.Count >= every)
+            else if (calls >= every)
                 (call % every == every - 1 ? _heldOut : _training).Add(x, y);
             else
                 AddSplit(x, y);
@@ -56,7 +55,7 @@ internal sealed class RowFits : IDisposable
             foreach (var ridge in ridges)
             {
                 using var scope = NewDisposeScope();
-                var error = _heldOut.Residual(_training.Solve(ridge), metric);
+                var error = double.IsInfinity(ridge) ? _heldOut.Energy(metric) : _heldOut.Residual(_training.Solve(ridge), metric);
                 if (error < least)
                     (least, best) = (error, ridge);
             }

@@ -1,0 +1,124 @@
+namespace FilterPruning.Recovery;
+
+/// <summary>
+/// Fits all weights of a block at once, from what its kernel sees in the pruned model to what the dense model made of it. The weights found channel by channel are the centre that the ridge
+/// draws towards, so that a layer with few rows stays there.
+/// </summary>
+/// <remarks>
+/// <para>
+/// The target is moved by what is wrong with the other part of a residual sum, so that errors do not pile up along a stream (He, Zhang and Sun, ICCV 2017, section 3.2: residual
+/// approximation). Where the sum is rectified, a place where both models are not positive counts as right. Such places change as the fit does, so it is repeated: each time the
+/// target of those places is what the last fit gave there, which can only lower the loss (majorize, then minimize).
+/// </para>
+/// </remarks>
+internal sealed class DirectFit : IDisposable
+{
+    private const double HeldOutShare = 0.25;
+    private const int Rounds = 4;
+    private static readonly double[] Ridges = [1e-4, 1e-3, 1e-2, 1e-1, 1, double.PositiveInfinity];
+
+    private readonly List<Call> _calls = [];
+    private readonly Tensor _slope;
+    private readonly Tensor _offset;
+    private readonly bool _rectified;
+    private readonly bool _intercept;
+
+    /// <summary>Slope and offset <c>[outputs]</c> of the block's <see cref="Junction"/>; not owned.</summary>
+    public DirectFit(Tensor slope, Tensor offset, bool rectified, bool intercept)
+    {
+        _slope = slope.to(float32);
+        _offset = offset.to(float32);
+        _rectified = rectified;
+        _intercept = intercept;
+    }
+
+    /// <summary>The share of the centre's error that is left after the fit.</summary>
+    public double Left { get; private set; } = 1;
+
+    /// <summary>The ridge that was chosen; infinite when the centre was best.</summary>
+    public double Ridge { get; private set; }
+
+    /// <summary>Adds a call: what the kernel sees <c>[rows, unknowns]</c>, what the centre makes of it, what the dense model made of its own <c>[rows, outputs]</c>, and the other part of
+    /// the sum in both; not owned.</summary>
+    public void Add(Tensor seen, Tensor centre, Tensor dense, Tensor? shortcutDense, Tensor? shortcutPruned)
+    {
+        if (seen.shape[0] == 0)
+            return;
+        var goal = (_slope * dense) + _offset;
+        var start = (_slope * centre) + _offset;
+        if (shortcutDense is not null && shortcutPruned is not null)
+        {
+            goal = goal + shortcutDense;
+            start = start + shortcutPruned;
+        }
+
+        _calls.Add(new Call(seen, goal, start));
+    }
+
+    /// <summary>What to add to the centre: float64 <c>[unknowns (+ 1), outputs]</c>, null to leave it; the caller's.</summary>
+    public Tensor? Solve()
+    {
+        if (_calls.Count == 0)
+            return null;
+        var unknowns = (int)_calls[0].Seen.shape[1];
+        var outputs = (int)_slope.shape[0];
+        using var rows = new RowFits(unknowns, outputs, _intercept, HeldOutShare, choose: true);
+        rows.AddAll(_calls.Count, call => (_calls[call].Seen, Missing(_calls[call], null)));
+        using var scope = NewDisposeScope();
+        var before = Loss(null);
+        Ridge = rows.BestRidge(Ridges, eye(outputs, dtype: float64));
+        if (double.IsInfinity(Ridge))
+            return null;
+
+        using var system = rows.All.Factor(Ridge);
+        var map = rows.All.Solve(Ridge);
+        for (var round = 1; _rectified && round < Rounds; round++)
+        {
+            var right = zeros_like(map);
+            foreach (var call in _calls)
+            {
+                using var inner = NewDisposeScope();
+                var x = WithOne(call.Seen);
+                right.add_(x.t().mm(Missing(call, map)));
+            }
+
+            map = system.Solve(right);
+        }
+
+        Left = before > 0 ? Math.Min(1, Loss(map) / before) : 0;
+        return map.MoveToOuterDisposeScope();
+    }
+
+    public void Dispose() => _calls.Clear();
+
+    private Tensor WithOne(Tensor seen) => _intercept ? cat([seen, ones(seen.shape[0], 1)], 1) : seen;
+
+    // What the outputs lack beside the centre, in units of the layer's own output.
+    private Tensor Missing(Call call, Tensor? map)
+    {
+        using var scope = NewDisposeScope();
+        var own = map is null ? null : WithOne(call.Seen).mm(map.to(float32));
+        var now = own is null ? call.Start : call.Start + (_slope * own);
+        var missing = Error(call.Goal, now);
+        var moves = _slope.abs() > 1e-8;
+        var inOwnUnits = where(moves, missing / where(moves, _slope, ones_like(_slope)), zeros_like(missing));
+        return (own is null ? inOwnUnits : inOwnUnits + own).MoveToOuterDisposeScope();
+    }
+
+    private Tensor Error(Tensor goal, Tensor now) => _rectified ? where(goal <= 0, -now.clamp_min(0), goal - now) : goal - now;
+
+    private double Loss(Tensor? map)
+    {
+        var loss = 0.0;
+        foreach (var call in _calls)
+        {
+            using var scope = NewDisposeScope();
+            var now = map is null ? call.Start : call.Start + (_slope * WithOne(call.Seen).mm(map.to(float32)));
+            loss += Error(call.Goal, now).pow(2).sum().item<float>();
+        }
+
+        return loss;
+    }
+
+    private sealed record Call(Tensor Seen, Tensor Goal, Tensor Start);
+}
