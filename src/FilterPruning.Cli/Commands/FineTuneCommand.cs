@@ -32,7 +32,7 @@ internal static class FineTuneCommand
               filter-pruning finetune --weights small.safetensors --teacher dense.safetensors --no-labels --data unlabelled-photos --out tuned.safetensors
             """);
         var weights = new Option<string>("--weights") { Description = "The pruned detector, repaired or not.", Required = true, HelpName = "FILE" };
-        var teacher = new Option<string?>("--teacher") { Description = "The detector to learn from, usually the unpruned one; without it there are only labels.", HelpName = "FILE" };
+        var teacher = new Option<string?>("--teacher") { Description = "The detector to learn from, usually the unpruned one (.safetensors, or PyTorch's .pth); without it there are only labels.", HelpName = "FILE" };
         var data = new DataSource(command, DataPart.Train);
         var output = new Option<string>("--out") { Description = "The tuned detector with its recipe; the training's state is kept beside it until the end.", Required = true, HelpName = "FILE" };
         var budget = new Option<double>("--budget") { Description = "Iterations as a share of the original training's.", DefaultValueFactory = _ => new FineTuneOptions().Budget, HelpName = "SHARE" };
@@ -41,9 +41,10 @@ internal static class FineTuneCommand
         var noLabels = new Option<bool>("--no-labels") { Description = "Use no ground truth; a plain folder of pictures will do as --data. Needs --teacher." };
         var distill = new Option<string[]>("--distill") { Description = $"Weight of one of the teacher's terms, 0 for off; by default all weigh 1: {string.Join(", ", Terms.Keys)}. May be given several times.", DefaultValueFactory = _ => [], HelpName = "TERM=W" };
         var freeze = new Option<bool>("--freeze-statistics") { Description = "Live norms keep their running statistics." };
+        var keepFrozen = new Option<bool>("--keep-frozen") { Description = "Layers that the original training left alone stay as they are." };
         var resume = new Option<bool>("--resume") { Description = "Continue an interrupted run; the result is the same." };
         var json = new Option<bool>("--json") { Description = "Print one JSON object." };
-        foreach (var option in new Option[] { weights, teacher, output, budget, epochs, rate, noLabels, distill, freeze, resume, json })
+        foreach (var option in new Option[] { weights, teacher, output, budget, epochs, rate, noLabels, distill, freeze, keepFrozen, resume, json })
             command.Options.Add(option);
         command.Runs((parsed, cancellation) =>
         {
@@ -63,12 +64,13 @@ internal static class FineTuneCommand
                 Budget = parsed.GetValue(budget),
                 Labels = labels,
                 FreezeStatistics = parsed.GetValue(freeze),
+                KeepFrozen = parsed.GetValue(keepFrozen),
                 Distillation = distillation,
             };
             if (parsed.GetValue(rate) is { } peak)
                 options = options with { LearningRateFactor = peak / recipe.Training.LearningRate };
 
-            var (known, _, teacherPlan) = teacherPath is null ? default : Load(teacherPath, "--teacher");
+            var (known, _, teacherPlan) = teacherPath is null ? default : Load(teacherPath, "--teacher", description);
             using var ownedTeacher = known;
             using var tuner = new FineTuner(student, images, options, known is null ? null : new DistillationTeacher(known, plan, teacherPlan));
             var result = TrainingJob.Run($"Fine-tuning on {images.Name}, {tuner.TotalIterations} iterations", progress => tuner.Train(progress, null, cancellation));
@@ -80,10 +82,26 @@ internal static class FineTuneCommand
         return command;
     }
 
-    private static (MaskRcnnModel Model, DetectorDescription Description, PruningPlan? Plan) Load(string path, string option)
+    // A plain state dict does not say what it holds; a teacher's is built as the student was before its cut.
+    private static (MaskRcnnModel Model, DetectorDescription Description, PruningPlan? Plan) Load(string path, string option, DetectorDescription? relative = null)
     {
         if (!File.Exists(path))
             throw new ArgumentException($"There is no file '{path}'. Give a detector's .safetensors file with {option}.");
+        if (relative is not null && DetectorFile.Describe(path) is null)
+        {
+            var plain = relative.Create();
+            try
+            {
+                DetectorFile.LoadWeights(plain, path);
+                return (plain, relative, null);
+            }
+            catch
+            {
+                plain.Dispose();
+                throw;
+            }
+        }
+
         var plan = DetectorFile.ReadPlan(path);
         var (model, description) = DetectorFile.Load(path);
         return (model, description, plan);

@@ -32,6 +32,12 @@ public sealed record FineTuneOptions
     /// </summary>
     public bool FreezeStatistics { get; init; }
 
+    /// <summary>
+    /// Whether layers that require no gradient stay as they are, as in the original training. Default false: stages of the backbone that were frozen then have lost channels since, and their weights
+    /// have to find their new places too. All parameters get their flags back afterwards.
+    /// </summary>
+    public bool KeepFrozen { get; init; }
+
     /// <summary>What is learned from the teacher, where there is one. Default <see cref="DistillationOptions"/>'s defaults.</summary>
     public DistillationOptions Distillation { get; init; } = new();
 

@@ -69,8 +69,21 @@ public sealed class FineTuner : IDisposable
     /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
     /// <exception cref="TrainingDivergedException">A loss or gradient is infinite or not a number.</exception>
     /// <exception cref="PruningException">The checkpoint does not fit model, data, options or teacher, or a sample could not be loaded.</exception>
-    public TrainingResult Train(IProgress<TrainingProgress>? progress = null, Action<TrainingProgress>? evaluate = null, CancellationToken cancellation = default) =>
-        new DetectionTrainer(_student, Losses, _data, Training, _logger) { Method = _method, Momentum = Momentum }.Train(progress, evaluate, cancellation);
+    public TrainingResult Train(IProgress<TrainingProgress>? progress = null, Action<TrainingProgress>? evaluate = null, CancellationToken cancellation = default)
+    {
+        TorchSharp.Modules.Parameter[] thawed = _options.KeepFrozen ? [] : [.. _student.parameters().Where(parameter => !parameter.requires_grad)];
+        foreach (TorchSharp.Modules.Parameter parameter in thawed)
+            parameter.requires_grad = true;
+        try
+        {
+            return new DetectionTrainer(_student, Losses, _data, Training, _logger) { Method = _method, Momentum = Momentum }.Train(progress, evaluate, cancellation);
+        }
+        finally
+        {
+            foreach (TorchSharp.Modules.Parameter parameter in thawed)
+                parameter.requires_grad = false;
+        }
+    }
 
     /// <summary>Lets go of the teacher; disposes neither model.</summary>
     public void Dispose() => _distiller?.Dispose();

@@ -131,6 +131,27 @@ public class FineTunerTests
     }
 
     [Fact]
+    public void Stages_that_were_frozen_are_trained_unless_they_are_to_stay()
+    {
+        // The stem and the first two stages require no gradient.
+        var options = ModelTests.Small.Options with { TrainableLayers = 2 };
+        using var moved = MaskRcnn.ResNet18Fpn(6, options);
+        using var kept = MaskRcnn.ResNet18Fpn(6, options);
+        using var before = moved.get_parameter("backbone.body.conv1.weight")!.detach().clone();
+        bool[] flags = [.. moved.parameters().Select(p => p.requires_grad)];
+        var tuning = Options with { Recipe = Options.Recipe with { AverageDecay = 0 } };
+        Run(moved, tuning, null);
+        Run(kept, tuning with { KeepFrozen = true }, null);
+
+        Assert.False(Bits.Same(before, moved.get_parameter("backbone.body.conv1.weight")!));
+        Assert.True(Bits.Same(before, kept.get_parameter("backbone.body.conv1.weight")!));
+        Assert.False(Bits.Same(kept.get_parameter("backbone.body.layer4.0.conv1.weight")!, moved.get_parameter("backbone.body.layer4.0.conv1.weight")!));
+        Assert.Equal(flags, moved.parameters().Select(p => p.requires_grad));
+        Assert.Contains(false, flags);
+        Assert.All(moved.parameters(), p => Assert.Null(p.grad));
+    }
+
+    [Fact]
     public void A_run_can_be_cancelled_and_one_that_diverges_says_so()
     {
         using var folder = new ScratchFolder();
