@@ -95,7 +95,7 @@ public class FineTunerTests
     {
         using var pair = new SmallPair(0.3);
         var before = Distance(pair);
-        var options = Options with { Labels = false, Budget = 10, Recipe = Options.Recipe with { LearningRate = 0.05, ScaleJitterMin = 1, ScaleJitterMax = 1 } };
+        var options = Options with { Labels = false, Budget = 5, Recipe = Options.Recipe with { LearningRate = 0.05, ScaleJitterMin = 1, ScaleJitterMax = 1 } };
         Tune(pair, options with { Budget = 0.25 });
         var live = Bits.LiveTensors();
         var totals = new List<float>();
