@@ -23,6 +23,7 @@ usage: ./build.sh COMMAND
   bench [ARGS]       run the benchmark suites (short jobs)
   format [--check]   format the code, or only check that it is formatted
   notebooks          execute the notebooks and store their outputs in them
+  report [--check]   make docs/results.md's tables and curves from docs/results/*.jsonl, or only check the tables
   zoo                check every model of the zoo and write docs/zoo.md
   readme-example     build and run the README's example against the packed packages
   check              only check (and where possible repair) what the machine needs
@@ -143,6 +144,13 @@ cmd_notebooks() {
   FILTERPRUNING_UPDATE_NOTEBOOKS=1 dotnet test --project tests/FilterPruning.PublicApi.Tests -c "$CONFIGURATION" --no-build -- --filter-class '*NotebookTests'
 }
 
+cmd_report() {
+  check_dotnet
+  check_fonts
+  dotnet build src/FilterPruning.Cli -c "$CONFIGURATION" --nologo -v quiet
+  dotnet run --project src/FilterPruning.Cli -c "$CONFIGURATION" --no-build -- report docs/results --out docs/results --document docs/results.md "$@"
+}
+
 cmd_zoo() {
   check_machine
   dotnet build tests/FilterPruning.Zoo.Tests -c "$CONFIGURATION" --nologo -v quiet
@@ -163,6 +171,7 @@ case "$command" in
   bench) cmd_bench "$@" ;;
   format) cmd_format "$@" ;;
   notebooks) cmd_notebooks ;;
+  report) cmd_report "$@" ;;
   zoo) cmd_zoo ;;
   readme-example) cmd_readme_example ;;
   check) check_machine && say "This machine has what is needed." ;;

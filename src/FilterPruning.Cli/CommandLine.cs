@@ -7,6 +7,9 @@ namespace FilterPruning.Cli;
 /// <summary>The tool's commands, and how their errors become messages and exit codes.</summary>
 internal static class CommandLine
 {
+    /// <summary>How long Ctrl-C waits for a step that cannot be left in the middle, such as the proof of a cut, before the process ends all the same.</summary>
+    private static readonly TimeSpan TimeToCleanUp = TimeSpan.FromSeconds(30);
+
     public static RootCommand Build()
     {
         var root = new RootCommand(
@@ -18,6 +21,9 @@ internal static class CommandLine
             DetectCommand.Create(),
             TrainCommand.Create(),
             FineTuneCommand.Create(),
+            ReadingsCommand.Create(),
+            StudyCommand.Create(),
+            ReportCommand.Create(),
             DemoCommand.Create(),
             SetupCommand.Create(),
         };
@@ -35,18 +41,21 @@ internal static class CommandLine
             return ExitCode.BadInput;
         }
 
-        return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeToCleanUp });
     }
 
     /// <summary>Makes a command run <paramref name="work"/>: finds libtorch, reports errors on standard error, returns the exit code.</summary>
     public static void Runs(this Command command, Func<ParseResult, CancellationToken, int> work) =>
-        command.SetAction((parsed, cancellation) => Task.FromResult(Guard(() =>
-        {
-            if (LibTorch.TryLoad())
-                return work(parsed, cancellation);
-            Console.Error.WriteLine(LibTorch.HowToGetIt());
-            return ExitCode.Failed;
-        })));
+        // On a thread of its own: Ctrl-C is listened to only once this has returned.
+        command.SetAction((parsed, cancellation) => Task.Run(
+            () => Guard(() =>
+            {
+                if (LibTorch.TryLoad())
+                    return work(parsed, cancellation);
+                Console.Error.WriteLine(LibTorch.HowToGetIt());
+                return ExitCode.Failed;
+            }),
+            CancellationToken.None));
 
     /// <summary>Turns errors into messages and exit codes.</summary>
     internal static int Guard(Func<int> work)

@@ -36,13 +36,7 @@ internal sealed class ModelSource
     /// <summary>Builds the model in evaluation mode; the caller owns it.</summary>
     public (MaskRcnnModel Model, DetectorDescription Description) Load(ParseResult parsed)
     {
-        var weights = parsed.GetValue(_weights);
-        if (weights is null && _weightsNeeded)
-            throw new ArgumentException("No weights were given. Give a file with --weights FILE.");
-        if (weights is not null && !File.Exists(weights))
-            throw new ArgumentException($"There is no file '{weights}'. Give a .safetensors or .pth file with --weights.");
-
-        var description = Resolve(parsed, weights is null ? null : DetectorFile.Describe(weights));
+        var (description, weights) = Describe(parsed);
         var model = description.Create();
         try
         {
@@ -56,6 +50,20 @@ internal sealed class ModelSource
             model.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Whether a weights file was given.</summary>
+    public bool HasWeights(ParseResult parsed) => parsed.GetValue(_weights) is not null;
+
+    /// <summary>What the model will be, without building it, and the file its weights come from, if any.</summary>
+    public (DetectorDescription Description, string? Weights) Describe(ParseResult parsed)
+    {
+        var weights = parsed.GetValue(_weights);
+        if (weights is null && _weightsNeeded)
+            throw new ArgumentException("No weights were given. Give a file with --weights FILE.");
+        if (weights is not null && !File.Exists(weights))
+            throw new ArgumentException($"There is no file '{weights}'. Give a .safetensors or .pth file with --weights.");
+        return (Resolve(parsed, weights is null ? null : DetectorFile.Describe(weights)), weights);
     }
 
     /// <summary>The short side the model resizes to.</summary>

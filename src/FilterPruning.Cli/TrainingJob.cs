@@ -9,18 +9,18 @@ internal static class TrainingJob
 {
     /// <summary>The recipe that suits the data.</summary>
     /// <param name="data">The images; null for ShapeScenes.</param>
+    /// <param name="folder">Where they are.</param>
+    /// <param name="architecture">The network that is wanted; null for the recipe's own.</param>
     /// <param name="epochs">How often each image is seen; null for the recipe's own number.</param>
-    public static TrainingRecipe RecipeFor(IDetectionDataset? data, int? epochs = null)
+    public static TrainingRecipe RecipeFor(IDetectionDataset? data, string folder, string? architecture, int? epochs)
     {
         if (epochs is < 1)
             throw new ArgumentException($"--epochs is {epochs}; give at least 1.");
-        var recipe = data switch
-        {
-            null => TrainingRecipes.ShapeScenes,
-            { Name: var name } when name.StartsWith("pennfudan", StringComparison.Ordinal) => TrainingRecipes.PennFudan,
-            _ => TrainingRecipes.ForDataset(data, epochs),
-        };
-        return epochs is { } count ? recipe with { Training = recipe.Training with { Epochs = count } } : recipe;
+        var recipe = data is null ? TrainingRecipes.ShapeScenes
+            : !DataFolders.IsPennFudan(folder) ? TrainingRecipes.ForDataset(data, epochs)
+            : architecture == TrainingRecipes.PennFudanResNet18.Architecture ? TrainingRecipes.PennFudanResNet18 : TrainingRecipes.PennFudan;
+        recipe = epochs is { } count ? recipe with { Training = recipe.Training with { Epochs = count } } : recipe;
+        return architecture is null ? recipe : recipe with { Architecture = architecture };
     }
 
     /// <summary>The training's state beside a file that it will write.</summary>

@@ -160,6 +160,7 @@ public sealed class CommandTests : IDisposable
     [InlineData("detect")]
     [InlineData("train")]
     [InlineData("finetune")]
+    [InlineData("study")]
     public async Task Help_shows_examples(string verb)
     {
         var result = await Tool.RunAsync(verb, "--help");

@@ -22,9 +22,9 @@ internal static class EvalCommand
         command.Options.Add(json);
         command.Runs((parsed, cancellation) =>
         {
-            var (detector, _) = model.Load(parsed);
+            var (detector, description) = model.Load(parsed);
             using var owned = detector;
-            var dataset = data.Open(parsed, detector.NumClasses);
+            var dataset = data.Open(parsed, description);
             var result = Output.WithProgress($"Evaluating {dataset.Name}", report =>
                 DetectionEvaluator.Evaluate(detector, dataset, null, new Immediate<EvaluationProgress>(p => report((double)p.Done / p.Total, $"{p.Done} of {p.Total} images")), cancellation));
             if (parsed.GetValue(json))

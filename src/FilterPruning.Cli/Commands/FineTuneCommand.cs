@@ -56,8 +56,8 @@ internal static class FineTuneCommand
             var distillation = Distillation(parsed.GetValue(distill)!);
             var (student, description, plan) = Load(parsed.GetValue(weights)!, "--weights");
             using var owned = student;
-            var images = Images(parsed, data, labels, description);
-            var recipe = TrainingJob.RecipeFor(data.IsShapeScenes(parsed) ? null : images, parsed.GetValue(epochs));
+            var (images, split) = Images(parsed, data, labels, description);
+            var recipe = TrainingJob.RecipeFor(data.IsShapeScenes(parsed) ? null : images, data.Name(parsed), description.Model, parsed.GetValue(epochs));
             var options = new FineTuneOptions
             {
                 Recipe = recipe.Training with { Seed = data.Seed(parsed), CheckpointPath = TrainingJob.StateOf(path), Resume = parsed.GetValue(resume) },
@@ -74,7 +74,7 @@ internal static class FineTuneCommand
             using var ownedTeacher = known;
             using var tuner = new FineTuner(student, images, options, known is null ? null : new DistillationTeacher(known, plan, teacherPlan));
             var result = TrainingJob.Run($"Fine-tuning on {images.Name}, {tuner.TotalIterations} iterations", progress => tuner.Train(progress, null, cancellation));
-            description = description with { Origin = Origin(description.Origin, images, tuner, labels, known is not null) };
+            description = description with { Split = split ?? description.Split, Origin = Origin(description.Origin, images, tuner, labels, known is not null) };
             TrainingJob.Save(student, plan, description, path);
             Report(parsed.GetValue(json), path, student, tuner, result, labels, teacherPath);
             return ExitCode.Done;
@@ -107,11 +107,11 @@ internal static class FineTuneCommand
         return (model, description, plan);
     }
 
-    private static IDetectionDataset Images(ParseResult parsed, DataSource data, bool labels, DetectorDescription description)
+    private static (IDetectionDataset Images, TrainingSplit? Split) Images(ParseResult parsed, DataSource data, bool labels, DetectorDescription description)
     {
         if (data.IsShapeScenes(parsed))
-            return ShapeScenes.Create(data.Images(parsed) ?? TrainingRecipes.ShapeScenes.TrainingImages, TrainingRecipes.ShapeScenes.DataSeed);
-        return labels || data.IsAnnotated(parsed) ? data.Open(parsed, description.NumClasses) : data.OpenPictures(parsed, description.ClassNames);
+            return (ShapeScenes.Create(data.Images(parsed) ?? TrainingRecipes.ShapeScenes.TrainingImages, TrainingRecipes.ShapeScenes.DataSeed), null);
+        return labels || data.IsAnnotated(parsed) ? data.OpenTraining(parsed, description) : (data.OpenPictures(parsed, description.ClassNames), null);
     }
 
     private static DistillationOptions Distillation(IEnumerable<string> entries)

@@ -1,3 +1,4 @@
+using FilterPruning.Cli.Report;
 using FilterPruning.Planning;
 using ScottPlot;
 
@@ -15,7 +16,7 @@ internal static class DemoPlots
     {
         var layers = plan.Layers.Where(layer => layer.Kind.StartsWith("Conv", StringComparison.Ordinal) || layer.Kind == "Linear").ToArray();
         using var plot = new Plot();
-        plot.Font.Set(Fonts.Sans);
+        plot.Font.Set(PlotFont.Sans);
         plot.Add.Bars(layers.Select((layer, index) => new Bar { Position = index, Value = layer.OutputChannels, FillColor = Before, LineWidth = 0 }).ToArray()).LegendText = "before";
         plot.Add.Bars(layers.Select((layer, index) => new Bar { Position = index, Value = layer.KeptOutputs, FillColor = After, LineWidth = 0 }).ToArray()).LegendText = "after";
         plot.YLabel("filters");

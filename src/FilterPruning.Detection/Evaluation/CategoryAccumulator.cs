@@ -16,10 +16,12 @@ internal sealed class CategoryAccumulator
     }
 
     /// <summary>numpy's <c>spacing(1)</c>, which COCO adds to the number of detections.</summary>
-    private const double Epsilon = 2.220446049250313e-16;
+    internal const double Epsilon = 2.220446049250313e-16;
 
     private readonly List<double> _scores = [];
     private readonly List<int> _ranks = [];
+    private readonly List<long> _images = [];
+    private readonly Dictionary<long, int> _truthsOfImage = [];
     private readonly List<Outcome>[] _outcomes = [[], [], [], []];
     private readonly int[] _truths = new int[Areas.Length];
     private int[] _order = [];
@@ -35,6 +37,7 @@ internal sealed class CategoryAccumulator
         {
             _scores.Add(detections[d].Score);
             _ranks.Add(d);
+            _images.Add(cell.ImageId);
         }
 
         var crowd = truths.Select(truth => truth.IsCrowd).ToArray();
@@ -52,6 +55,9 @@ internal sealed class CategoryAccumulator
                 if (!ignore[g])
                     _truths[area]++;
             }
+
+            if (area == All)
+                _truthsOfImage[cell.ImageId] = ignore.Count(ignored => !ignored);
 
             GreedyMatcher.OrderIgnoredLast(ignore, order);
             var outcomes = _outcomes[area];
@@ -112,6 +118,21 @@ internal sealed class CategoryAccumulator
         }
 
         return (sum / Recalls.Length, recalls.Count > 0 ? recalls[^1] : 0);
+    }
+
+    /// <summary>
+    /// The curve over all sizes at one threshold, in a form that can be drawn again with other numbers of each image: the detections that count in descending
+    /// order of scores, and the ground truths of each image. Call after <see cref="Sort"/>.
+    /// </summary>
+    /// <param name="threshold">Index of the IoU threshold.</param>
+    /// <param name="indexOf">The position of an image among those that are resampled.</param>
+    public ResampledCurve ForResampling(int threshold, IReadOnlyDictionary<long, int> indexOf)
+    {
+        var counted = _order.Where(i => _outcomes[All][(i * Thresholds.Length) + threshold] != Outcome.Ignored).ToArray();
+        return new ResampledCurve(
+            [.. counted.Select(i => indexOf[_images[i]])],
+            [.. counted.Select(i => _outcomes[All][(i * Thresholds.Length) + threshold] == Outcome.Right)],
+            [.. _truthsOfImage.Select(entry => (indexOf[entry.Key], entry.Value))]);
     }
 
     private static bool Outside(double area, (double Minimum, double Maximum) range) => area < range.Minimum || area > range.Maximum;

@@ -28,11 +28,16 @@ public static class CocoEvaluator
     public static CocoMetrics Evaluate(
         IReadOnlyList<GroundTruthInstance> truths, IReadOnlyList<DetectedInstance> detections, IouType type, CancellationToken cancellation = default)
     {
+        return Summarize(Accumulate(truths, detections, type, cancellation));
+    }
+
+    /// <summary>Matches everything, once: one accumulator for each class that has ground truth, classes ascending.</summary>
+    internal static IReadOnlyList<(int Category, CategoryAccumulator Matches)> Accumulate(
+        IReadOnlyList<GroundTruthInstance> truths, IReadOnlyList<DetectedInstance> detections, IouType type, CancellationToken cancellation)
+    {
         ArgumentNullException.ThrowIfNull(truths);
         ArgumentNullException.ThrowIfNull(detections);
-        var categories = new List<CategoryMetrics>();
-        var precision = new Mean[Settings.Length, Thresholds.Length];
-        var recall = new Mean[Settings.Length];
+        var categories = new List<(int, CategoryAccumulator)>();
         foreach (var (category, cells) in EvaluationCell.Group(truths, detections, type))
         {
             cancellation.ThrowIfCancellationRequested();
@@ -47,9 +52,18 @@ public static class CocoEvaluator
             }
 
             accumulator.Sort();
-            categories.Add(Add(category, accumulator, precision, recall));
+            categories.Add((category, accumulator));
         }
 
+        return categories;
+    }
+
+    /// <summary>The twelve figures of what was matched.</summary>
+    internal static CocoMetrics Summarize(IReadOnlyList<(int Category, CategoryAccumulator Matches)> matched)
+    {
+        var precision = new Mean[Settings.Length, Thresholds.Length];
+        var recall = new Mean[Settings.Length];
+        List<CategoryMetrics> categories = [.. matched.Select(entry => Add(entry.Category, entry.Matches, precision, recall))];
         return Summarize(precision, recall, categories);
     }
 

@@ -40,16 +40,17 @@ public static class DetectionEvaluator
         var (first, count) = IndexRange(options.Images, dataset);
         var truths = new List<GroundTruthInstance>();
         var detections = new List<DetectedInstance>();
+        var images = new List<long>();
         for (var done = 0; done < count;)
         {
             cancellation.ThrowIfCancellationRequested();
             var size = Math.Min(options.BatchSize, count - done);
-            EvaluateBatch(detect, dataset, first + done, size, options, truths, detections);
+            EvaluateBatch(detect, dataset, first + done, size, options, images, truths, detections);
             done += size;
             progress?.Report(new EvaluationProgress(done, count, detections.Count));
         }
 
-        return Measure(dataset, count, truths, detections, options, cancellation);
+        return Measure(dataset, images, truths, detections, options, cancellation);
     }
 
     /// <summary>
@@ -115,26 +116,29 @@ public static class DetectionEvaluator
 
     /// <summary>Measures detections that are there already.</summary>
     internal static EvaluationResult Measure(
-        IDetectionDataset dataset, int images, List<GroundTruthInstance> truths, List<DetectedInstance> detections, EvaluationOptions options, CancellationToken cancellation)
+        IDetectionDataset dataset, IReadOnlyList<long> images, List<GroundTruthInstance> truths, List<DetectedInstance> detections, EvaluationOptions options, CancellationToken cancellation)
     {
-        var matched = MatchedIou.Compute(truths, detections, IouType.Mask, options.MatchIou, options.MatchScore);
+        var pairs = MatchedIou.OfImages(truths, detections, IouType.Mask, options.MatchIou, options.MatchScore);
+        var matched = MatchedIou.Summarize(pairs);
+        var masks = CocoEvaluator.Accumulate(truths, detections, IouType.Mask, cancellation);
         return new EvaluationResult
         {
             Dataset = dataset.Name,
             Box = CocoEvaluator.Evaluate(truths, detections, IouType.Box, cancellation),
-            Mask = CocoEvaluator.Evaluate(truths, detections, IouType.Mask, cancellation),
+            Mask = CocoEvaluator.Summarize(masks),
             IouAt50 = matched.MeanIou,
             MatchRate = matched.MatchRate,
-            Images = images,
+            Images = images.Count,
             Instances = matched.GroundTruths,
             Detections = detections.Count,
             ClassNames = dataset.ClassNames,
+            Intervals = options.BootstrapResamples == 0 ? null : BootstrapIntervals.Draw(images, masks, pairs, options.BootstrapResamples, options.BootstrapSeed, cancellation),
         };
     }
 
     private static void EvaluateBatch(
         Func<IReadOnlyList<Tensor>, IReadOnlyList<Models.Detection>> detect, IDetectionDataset dataset, int first, int size, EvaluationOptions options,
-        List<GroundTruthInstance> truths, List<DetectedInstance> detections)
+        List<long> images, List<GroundTruthInstance> truths, List<DetectedInstance> detections)
     {
         using var scope = NewDisposeScope();
         var samples = new List<DetectionSample>(size);
@@ -144,6 +148,7 @@ public static class DetectionEvaluator
             for (var i = 0; i < size; i++)
             {
                 samples.Add(dataset.Load(first + i));
+                images.Add(samples[i].ImageId);
                 truths.AddRange((dataset as IGroundTruthSource)?.GroundTruth(first + i) ?? InstanceConverter.FromSample(samples[i]));
             }
 

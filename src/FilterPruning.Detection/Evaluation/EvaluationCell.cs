@@ -3,13 +3,16 @@ using FilterPruning.Detection.Data;
 namespace FilterPruning.Detection.Evaluation;
 
 /// <summary>What belongs together in matching: the ground truths and detections of one class on one image, with their overlaps.</summary>
-internal sealed class EvaluationCell
+internal sealed class EvaluationCell(long imageId)
 {
     /// <summary>No more detections per image and class than this are looked at.</summary>
     public const int MaximumDetections = 100;
 
     private readonly List<GroundTruthInstance> _truths = [];
     private readonly List<DetectedInstance> _detections = [];
+
+    /// <summary>The image.</summary>
+    public long ImageId { get; } = imageId;
 
     public IReadOnlyList<GroundTruthInstance> Truths => _truths;
 
@@ -41,7 +44,7 @@ internal sealed class EvaluationCell
         EvaluationCell At(int category, long image)
         {
             ref var cell = ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrAddDefault(cells, (category, image), out _);
-            return cell ??= new EvaluationCell();
+            return cell ??= new EvaluationCell(image);
         }
     }
 

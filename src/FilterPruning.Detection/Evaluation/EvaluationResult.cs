@@ -40,6 +40,11 @@ public sealed record EvaluationResult
     [JsonPropertyName("detections")]
     public required int Detections { get; init; }
 
+    /// <summary>How far the figures may move with other images; null unless <see cref="EvaluationOptions.BootstrapResamples"/> asked for it.</summary>
+    [JsonPropertyName("intervals")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public BootstrapIntervals? Intervals { get; init; }
+
     /// <summary>The class names; a <see cref="CategoryMetrics.Category"/> i is <c>ClassNames[i - 1]</c>.</summary>
     [JsonPropertyName("classNames")]
     public required IReadOnlyList<string> ClassNames { get; init; }

@@ -24,20 +24,34 @@ public sealed record MatchedIou(double MeanIou, double MatchRate, int Matches, i
     public static MatchedIou Compute(
         IReadOnlyList<GroundTruthInstance> truths, IReadOnlyList<DetectedInstance> detections, IouType type = IouType.Mask, double threshold = 0.5, double minimumScore = 0.5)
     {
+        return Summarize(OfImages(truths, detections, type, threshold, minimumScore));
+    }
+
+    /// <summary>The means of what was matched.</summary>
+    internal static MatchedIou Summarize(IReadOnlyList<(long ImageId, double IouSum, int Matches, int GroundTruths)> images)
+    {
+        var (pairs, all) = (images.Sum(image => image.Matches), images.Sum(image => image.GroundTruths));
+        return new MatchedIou(pairs == 0 ? -1 : images.Sum(image => image.IouSum) / pairs, all == 0 ? -1 : (double)pairs / all, pairs, all);
+    }
+
+    /// <summary>The same, image by image and class by class, before the means are taken.</summary>
+    internal static IReadOnlyList<(long ImageId, double IouSum, int Matches, int GroundTruths)> OfImages(
+        IReadOnlyList<GroundTruthInstance> truths, IReadOnlyList<DetectedInstance> detections, IouType type, double threshold, double minimumScore)
+    {
         ArgumentNullException.ThrowIfNull(truths);
         ArgumentNullException.ThrowIfNull(detections);
         if (!(threshold is > 0 and <= 1))
             throw new ArgumentOutOfRangeException(nameof(threshold), threshold, "The smallest IoU of a match must be above 0 and at most 1.");
-        var (sum, pairs, all) = (0.0, 0, 0);
+        var images = new List<(long, double, int, int)>();
         var real = truths.Where(truth => truth is null || !truth.IsCrowd).ToArray();
         var sure = detections.Where(detection => detection is null || detection.Score > minimumScore || double.IsNaN(detection.Score)).ToArray(); // NaN is refused later
         foreach (var (_, cells) in EvaluationCell.Group(real, sure, type))
         {
             foreach (var cell in cells)
             {
-                all += cell.Truths.Count;
                 cell.Prepare(type);
                 var matches = Match(cell, threshold);
+                var (sum, pairs) = (0.0, 0);
                 for (var d = 0; d < matches.Length; d++)
                 {
                     if (matches[d] < 0)
@@ -46,11 +60,12 @@ public sealed record MatchedIou(double MeanIou, double MatchRate, int Matches, i
                     pairs++;
                 }
 
+                images.Add((cell.ImageId, sum, pairs, cell.Truths.Count));
                 cell.Release();
             }
         }
 
-        return new MatchedIou(pairs == 0 ? -1 : sum / pairs, all == 0 ? -1 : (double)pairs / all, pairs, all);
+        return images;
     }
 
     private static int[] Match(EvaluationCell cell, double threshold)

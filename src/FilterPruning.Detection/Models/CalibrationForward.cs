@@ -25,6 +25,12 @@ public sealed class CalibrationForward
         _maxProposals = maxProposals;
     }
 
+    /// <summary>
+    /// The mask head works on at least this many boxes of an image, as far as it has proposals: where the dense model finds less, its best proposals are taken too. Default 0; give more for images on which
+    /// nothing may be found, such as noise.
+    /// </summary>
+    public int MinBoxes { get; init; }
+
     /// <summary>Runs a model on an image known by its tensor: the same tensor object is the same image.</summary>
     /// <param name="model">The dense model the first time, a changed one later.</param>
     /// <param name="image">float32 <c>[3, H, W]</c>, RGB, 0 … 1.</param>
@@ -58,7 +64,7 @@ public sealed class CalibrationForward
         var (images, features, prediction, proposed) = model.ProposeForTest([image]);
         var proposals = places is null ? proposed[0].narrow(0, 0, Math.Min(_maxProposals, proposed[0].shape[0])) : Restore(places.Proposals, image);
         var (logits, deltas) = model.Heads.ClassifyBoxes(features, [proposals], images.Sizes);
-        var boxes = places is null ? model.Heads.SelectDetections(logits, deltas, proposals, images.Sizes[0]).Boxes : Restore(places.Boxes, image);
+        var boxes = places is null ? AtLeast(model.Heads.SelectDetections(logits, deltas, proposals, images.Sizes[0]).Boxes, proposals) : Restore(places.Boxes, image);
         var masks = model.Heads.PredictMasks(features, [boxes], images.Sizes);
         var output = new CalibrationOutput(
             prediction.Objectness.MoveToOuterDisposeScope(),
@@ -67,6 +73,12 @@ public sealed class CalibrationForward
             deltas.MoveToOuterDisposeScope(),
             masks.MoveToOuterDisposeScope());
         return (output, places ?? new Places(Keep(proposals), Keep(boxes)));
+    }
+
+    private Tensor AtLeast(Tensor boxes, Tensor proposals)
+    {
+        var more = Math.Min(MinBoxes - boxes.shape[0], proposals.shape[0]);
+        return more > 0 ? cat([boxes, proposals.narrow(0, 0, more)], 0) : boxes;
     }
 
     private static float[] Keep(Tensor boxes)

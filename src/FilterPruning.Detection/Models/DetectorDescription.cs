@@ -19,6 +19,10 @@ public sealed record DetectorDescription
     /// <summary>Where the weights come from, in words: data, command, seed. May be empty.</summary>
     public string Origin { get; init; } = "";
 
+    /// <summary>The images it was trained on, where its data set had no parts of its own; null otherwise.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public TrainingSplit? Split { get; init; }
+
     /// <summary>The number of classes with the background.</summary>
     [JsonIgnore]
     public int NumClasses => ClassNames.Count + 1;

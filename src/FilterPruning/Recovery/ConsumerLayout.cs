@@ -68,6 +68,10 @@ internal sealed class ConsumerLayout
     /// <summary>The units in channel-major order, int64 <c>[channels × positions]</c>; the caller's.</summary>
     public Tensor UnitIndex() => tensor(Units.Cast<int>().Select(unit => (long)unit).ToArray(), int64);
 
+    /// <summary><c>[rows, units]</c> → <c>[rows × positions, channels]</c>, with the units of <see cref="UnitIndex"/> in the layer's own count; the caller's.</summary>
+    public Tensor ByChannel(Tensor rows, Tensor units) =>
+        rows.index_select(1, units).reshape(rows.shape[0], Channels, Positions).transpose(1, 2).reshape(-1, Channels);
+
     /// <summary>The channels that stay, int64; the caller's.</summary>
     public Tensor KeptIndex() => tensor(Enumerable.Range(0, Channels).Where(channel => Kept[channel]).Select(channel => (long)channel).ToArray(), int64);
 }

@@ -45,7 +45,8 @@ internal sealed class ConsumerRepair : IDisposable
     public LayerRepair Fit(CalibrationSample sample, ConsumerRows prunedRows, RepairOptions options)
     {
         using var scope = NewDisposeScope();
-        var (dense, pruned) = (sample.RowsOf(Layer), prunedRows.Rows);
+        var pruned = prunedRows.Rows;
+        IReadOnlyList<Tensor> dense = [.. sample.RowsOf(Layer).Take(pruned.Count)];
         if (!dense.Select(rows => rows.shape[0]).SequenceEqual(pruned.Select(rows => rows.shape[0])))
             throw prunedRows.RowsDiffer();
         var norm = sample.Norms.After(Layer);
@@ -69,7 +70,7 @@ internal sealed class ConsumerRepair : IDisposable
         }
 
         if (PatchUnits is not null && prunedRows.Patches.Count > 0)
-            FitDirectly(sample, prunedRows, shifts, target is not null, totals);
+            FitDirectly(sample, prunedRows, _weight with { Tensor = _copies[0].Copy }, shifts, target is not null, options, totals);
         if (_bias is not null)
             target!.add_(shifts.to(target.dtype));
         else
@@ -113,7 +114,7 @@ internal sealed class ConsumerRepair : IDisposable
     }
 
     // Returns the constant per output and tap, float64 [outputs], or null without an intercept.
-    private static Tensor? FitBlock(
+    private Tensor? FitBlock(
         ConsumerLayout layout, Tensor weight, IReadOnlyList<Tensor> dense, IReadOnlyList<Tensor> pruned, bool intercept, RepairOptions options, FitTotals totals)
     {
         var units = layout.UnitIndex() + layout.FirstUnit;
@@ -123,13 +124,15 @@ internal sealed class ConsumerRepair : IDisposable
         // [channels, outputs × positions × taps]: what a channel does to the output
         var byChannel = weight.index_select(1, layout.UnitIndex()).to(float64)
             .reshape(weight.shape[0], channels, layout.Positions * taps).transpose(0, 1).contiguous();
-        var metric = byChannel.flatten(1).mm(byChannel.flatten(1).t());
+        var metric = PatchUnits is null ? byChannel.flatten(1).mm(byChannel.flatten(1).t()) : null;
 
-        using var rows = new RowFits(layout.KeptCount, channels, intercept, HeldOutShare, options.Ridges.Count > 1);
-        rows.AddAll(dense, pruned, units, kept, channels, layout.Positions);
+        // Where the direct fit follows, this one is only what it is drawn to, and its errors are not asked for.
+        using var rows = new RowFits(layout.KeptCount, channels, intercept, HeldOutShare, options.Ridges.Count > 1, energies: metric is not null);
+        rows.AddAll(dense.Count, call => (layout.ByChannel(pruned[call], units).index_select(1, kept), layout.ByChannel(dense[call], units)));
         var ridge = rows.BestRidge(options.Ridges, metric);
         var map = rows.All.Solve(ridge);                                                     // [kept (+ 1), channels]
-        totals.Add(rows.All, map, kept, metric, ridge, intercept);
+        if (metric is not null)
+            totals.Add(rows.All, map, kept, metric, ridge, intercept);
 
         var folded = map.narrow(0, 0, layout.KeptCount).mm(byChannel.flatten(1));            // [kept, outputs × positions × taps]
         var refitted = zeros_like(byChannel);
@@ -145,12 +148,13 @@ internal sealed class ConsumerRepair : IDisposable
     }
 
     // What the kernel can do beyond one map of channels for all its taps, and what is wrong with the rest of a residual sum.
-    private void FitDirectly(CalibrationSample sample, ConsumerRows pruned, Tensor shifts, bool intercept, FitTotals totals)
+    private void FitDirectly(CalibrationSample sample, ConsumerRows pruned, ChannelTensor original, Tensor shifts, bool intercept, RepairOptions options, FitTotals totals)
     {
-        var outputs = sample.OutputsOf(Layer);
         var patches = pruned.Patches;
+        IReadOnlyList<Tensor> outputs = [.. sample.OutputsOf(Layer).Take(patches.Count)];
         var junction = sample.JunctionOf(Layer);
-        var (besideDense, besidePruned) = (sample.BesideOf(Layer), pruned.Beside);
+        var besidePruned = pruned.Beside;
+        IReadOnlyList<Tensor> besideDense = [.. sample.BesideOf(Layer).Take(besidePruned.Count)];
         var perBlock = Layer.OutputChannels / _layouts.Count;
         var first = 0;                                                                       // of the block's units among the kept ones
         foreach (var layout in _layouts)
@@ -161,20 +165,22 @@ internal sealed class ConsumerRepair : IDisposable
             var live = Canonical(_weight).narrow(0, start, perBlock);                        // [outputs, units, taps]
             var units = PatchUnits!.narrow(0, first, count) - layout.FirstUnit;
             var centre = live.index_select(1, units).to(float32).flatten(1);                 // [outputs, kept × taps]
+            var cut = Canonical(original).narrow(0, start, perBlock).index_select(1, units).to(float32).flatten(1);
             var constant = shifts.narrow(0, start, perBlock);
-            var still = constant.to(float32);
-            if (_bias is not null)
-                still = still + _bias.Tensor.detach().to(float32).narrow(0, start, perBlock);
+            var bias = _bias is null ? zeros(perBlock) : _bias.Tensor.detach().to(float32).narrow(0, start, perBlock);
+            var still = constant.to(float32) + bias;
             var slope = junction?.Slope.narrow(0, start, perBlock) ?? ones(perBlock);
             var offset = junction?.Offset.narrow(0, start, perBlock) ?? zeros(perBlock);
-            using var fit = new DirectFit(slope, offset, junction?.Rectified ?? false, intercept);
+            using var fit = new DirectFit(slope, offset, options.Rectifiers && junction is { Rectified: true }, intercept);
             for (var call = 0; call < outputs.Count; call++)
             {
                 var x = patches[call].narrow(1, first, count).flatten(1);
-                fit.Add(x, x.mm(centre.t()) + still, outputs[call].narrow(1, start, perBlock), Beside(besideDense, call), Beside(besidePruned, call));
+                var dense = outputs[call].narrow(1, start, perBlock);
+                fit.Add(x, x.mm(centre.t()) + still, dense, Beside(besideDense, call), Beside(besidePruned, call));
+                totals.AddCut(x.mm(cut.t()) + bias, dense, bias);
             }
 
-            if (fit.Solve() is { } map)
+            if (fit.Solve(options.DirectRidges) is { } map)
             {
                 var weights = map.narrow(0, 0, centre.shape[1]).t().reshape(perBlock, count, live.shape[2]);
                 live.index_copy_(1, units, live.index_select(1, units) + weights.to(live.dtype));
@@ -182,10 +188,10 @@ internal sealed class ConsumerRepair : IDisposable
                     constant.add_(map.select(0, centre.shape[1]));
             }
 
-            totals.Refine(fit.Left, layout.Block == 0);
+            totals.AddFit(fit);
             first += count;
 
-            Tensor? Beside(IReadOnlyList<Tensor> rows, int call) => junction?.Shortcut is not null && rows.Count == outputs.Count ? rows[call].narrow(1, start, perBlock) : null;
+            Tensor? Beside(IReadOnlyList<Tensor> rows, int call) => options.ResidualSums && junction?.Shortcut is not null && rows.Count == outputs.Count ? rows[call].narrow(1, start, perBlock) : null;
         }
     }
 }

@@ -14,8 +14,7 @@ namespace FilterPruning.Recovery;
 internal sealed class DirectFit : IDisposable
 {
     private const double HeldOutShare = 0.25;
-    private const int Rounds = 4;
-    private static readonly double[] Ridges = [1e-4, 1e-3, 1e-2, 1e-1, 1, double.PositiveInfinity];
+    private const int Rounds = 3;
 
     private readonly List<Call> _calls = [];
     private readonly Tensor _slope;
@@ -32,8 +31,11 @@ internal sealed class DirectFit : IDisposable
         _intercept = intercept;
     }
 
-    /// <summary>The share of the centre's error that is left after the fit.</summary>
-    public double Left { get; private set; } = 1;
+    /// <summary>The squared error that is left after the fit, in units of the layer's own output.</summary>
+    public double Error { get; private set; }
+
+    /// <summary>Rows seen.</summary>
+    public long Rows => _calls.Sum(call => call.Seen.shape[0]);
 
     /// <summary>The ridge that was chosen; infinite when the centre was best.</summary>
     public double Ridge { get; private set; }
@@ -55,23 +57,25 @@ internal sealed class DirectFit : IDisposable
         _calls.Add(new Call(seen, goal, start));
     }
 
-    /// <summary>What to add to the centre: float64 <c>[unknowns (+ 1), outputs]</c>, null to leave it; the caller's.</summary>
-    public Tensor? Solve()
+    /// <summary>What to add to the centre, with the one of some ridges that predicts held-out rows best: float64 <c>[unknowns (+ 1), outputs]</c>, null to leave it; the caller's.</summary>
+    public Tensor? Solve(IReadOnlyList<double> ridges)
     {
         if (_calls.Count == 0)
             return null;
         var unknowns = (int)_calls[0].Seen.shape[1];
         var outputs = (int)_slope.shape[0];
         using var rows = new RowFits(unknowns, outputs, _intercept, HeldOutShare, choose: true);
-        rows.AddAll(_calls.Count, call => (_calls[call].Seen, Missing(_calls[call], null)));
+        rows.AddAll(_calls.Count, call => (_calls[call].Seen, InOwnUnits(_calls[call].Goal - _calls[call].Start)));
         using var scope = NewDisposeScope();
-        var before = Loss(null);
-        Ridge = rows.BestRidge(Ridges, eye(outputs, dtype: float64));
+        Ridge = rows.BestRidge([double.PositiveInfinity, .. ridges], metric: null);
         if (double.IsInfinity(Ridge))
+        {
+            Error = Loss(null);
             return null;
+        }
 
         using var system = rows.All.Factor(Ridge);
-        var map = rows.All.Solve(Ridge);
+        var map = rows.All.Solve(system);
         for (var round = 1; _rectified && round < Rounds; round++)
         {
             var right = zeros_like(map);
@@ -85,7 +89,7 @@ internal sealed class DirectFit : IDisposable
             map = system.Solve(right);
         }
 
-        Left = before > 0 ? Math.Min(1, Loss(map) / before) : 0;
+        Error = Loss(map);
         return map.MoveToOuterDisposeScope();
     }
 
@@ -96,16 +100,17 @@ internal sealed class DirectFit : IDisposable
     // What the outputs lack beside the centre, in units of the layer's own output.
     private Tensor Missing(Call call, Tensor? map)
     {
-        using var scope = NewDisposeScope();
         var own = map is null ? null : WithOne(call.Seen).mm(map.to(float32));
         var now = own is null ? call.Start : call.Start + (_slope * own);
-        var missing = Error(call.Goal, now);
-        var moves = _slope.abs() > 1e-8;
-        var inOwnUnits = where(moves, missing / where(moves, _slope, ones_like(_slope)), zeros_like(missing));
-        return (own is null ? inOwnUnits : inOwnUnits + own).MoveToOuterDisposeScope();
+        var missing = InOwnUnits(_rectified ? where(call.Goal <= 0, -now.clamp_min(0), call.Goal - now) : call.Goal - now);
+        return own is null ? missing : missing + own;
     }
 
-    private Tensor Error(Tensor goal, Tensor now) => _rectified ? where(goal <= 0, -now.clamp_min(0), goal - now) : goal - now;
+    private Tensor InOwnUnits(Tensor error)
+    {
+        var moves = _slope.abs() > 1e-8;
+        return where(moves, error / where(moves, _slope, ones_like(_slope)), zeros_like(error));
+    }
 
     private double Loss(Tensor? map)
     {
@@ -113,8 +118,8 @@ internal sealed class DirectFit : IDisposable
         foreach (var call in _calls)
         {
             using var scope = NewDisposeScope();
-            var now = map is null ? call.Start : call.Start + (_slope * WithOne(call.Seen).mm(map.to(float32)));
-            loss += Error(call.Goal, now).pow(2).sum().item<float>();
+            var missing = Missing(call, map);
+            loss += (map is null ? missing : missing - WithOne(call.Seen).mm(map.to(float32))).pow(2).sum().item<float>();
         }
 
         return loss;

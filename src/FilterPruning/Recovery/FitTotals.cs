@@ -6,17 +6,16 @@ internal sealed class FitTotals
     private double _energy;
     private double _before;
     private double _after;
-    private double _refined = 1;
-    private int _refinements;
 
     public double Before => _energy > 0 ? _before / _energy : 0;
 
-    public double After => _energy > 0 ? _after * _refined / Math.Max(1, _refinements) / _energy : 0;
+    public double After => _energy > 0 ? _after / _energy : 0;
 
     public double Ridge { get; private set; }
 
     public long Rows { get; private set; }
 
+    /// <summary>A fit of all channels from the kept ones, weighed by what a consumer makes of them.</summary>
     public void Add(RidgeFit fit, Tensor map, Tensor kept, Tensor metric, double ridge, bool intercept)
     {
         using var scope = NewDisposeScope();
@@ -30,10 +29,19 @@ internal sealed class FitTotals
         Rows = Math.Max(Rows, fit.Rows);
     }
 
-    /// <summary>A later fit of a block left this share of the error.</summary>
-    public void Refine(double left, bool first)
+    /// <summary>What a call gives without any fit beside what the dense model gave, <c>[rows, outputs]</c>.</summary>
+    public void AddCut(Tensor cut, Tensor dense, Tensor bias)
     {
-        _refined = first ? left : _refined + left;
-        _refinements++;
+        using var scope = NewDisposeScope();
+        _energy += (dense - bias).pow(2).sum().item<float>();
+        _before += (cut - dense).pow(2).sum().item<float>();
+    }
+
+    /// <summary>A direct fit to the outputs.</summary>
+    public void AddFit(DirectFit fit)
+    {
+        _after += fit.Error;
+        Ridge = Math.Max(Ridge, double.IsInfinity(fit.Ridge) ? 0 : fit.Ridge);
+        Rows = Math.Max(Rows, fit.Rows);
     }
 }

@@ -29,9 +29,8 @@ internal sealed class RepairSession : IDisposable
         var finished = false;
         try
         {
-            var left = _consumers;
-            while (left.Count > 0)
-                left = new RepairWave(_sample, left, Fit).Run(cancellation);
+            for (var left = _consumers; left.Count > 0;)
+                left = new RepairWave(_sample, left, Fit, isFirst: ReferenceEquals(left, _consumers)).Run(cancellation);
             finished = true;
             var order = _consumers.Select((consumer, place) => (consumer.Layer.Name, place)).ToDictionary();
             return new RepairReport([.. _repairs.OrderBy(repair => order[repair.Layer])], _sample.Inputs);

@@ -10,21 +10,22 @@ namespace FilterPruning.Recovery;
 /// </remarks>
 internal sealed class RidgeFit : IDisposable
 {
-    private const int WidestExact = 640;
+    private const int WidestExact = 256;
 
     private readonly bool _intercept;
     private readonly Tensor _xx;
     private readonly Tensor _xy;
-    private readonly Tensor _yy;
+    private readonly Tensor? _yy;
+    private double _energy;
 
-    /// <summary>Empty sums for <paramref name="kept"/> and <paramref name="channels"/> columns.</summary>
-    public RidgeFit(int kept, int channels, bool intercept)
+    /// <summary>Empty sums for <paramref name="kept"/> and <paramref name="channels"/> columns; without <paramref name="energies"/> errors cannot be weighed with a metric.</summary>
+    public RidgeFit(int kept, int channels, bool intercept, bool energies)
     {
         _intercept = intercept;
         var width = kept + (intercept ? 1 : 0);
         _xx = zeros(width, width, dtype: float64).DetachFromDisposeScope();
         _xy = zeros(width, channels, dtype: float64).DetachFromDisposeScope();
-        _yy = zeros(channels, channels, dtype: float64).DetachFromDisposeScope();
+        _yy = energies ? zeros(channels, channels, dtype: float64).DetachFromDisposeScope() : null;
     }
 
     /// <summary>Rows seen.</summary>
@@ -42,7 +43,8 @@ internal sealed class RidgeFit : IDisposable
         var right = y.to(precision);
         _xx.add_(left.t().mm(left));
         _xy.add_(left.t().mm(right));
-        _yy.add_(right.t().mm(right));
+        _yy?.add_(right.t().mm(right));
+        _energy += right.pow(2).sum(ScalarType.Float64).item<double>();
         Rows += x.shape[0];
     }
 
@@ -51,7 +53,8 @@ internal sealed class RidgeFit : IDisposable
     {
         _xx.add_(other._xx);
         _xy.add_(other._xy);
-        _yy.add_(other._yy);
+        _yy?.add_(other._yy!);
+        _energy += other._energy;
         Rows += other.Rows;
     }
 
@@ -59,8 +62,11 @@ internal sealed class RidgeFit : IDisposable
     public Tensor Solve(double ridge)
     {
         using var system = Factor(ridge);
-        return system.Solve(_xy);
+        return Solve(system);
     }
+
+    /// <summary>The same with the system at hand.</summary>
+    public Tensor Solve(RidgeSystem system) => system.Solve(_xy);
 
     /// <summary>The system with a ridge, ready to be solved for any right side; the caller's.</summary>
     public RidgeSystem Factor(double ridge)
@@ -76,19 +82,21 @@ internal sealed class RidgeFit : IDisposable
         return new RidgeSystem(_xx + diag(shift));
     }
 
-    /// <summary>Energy of the consumer's output, weighed with <paramref name="metric"/> = W·Wᵀ <c>[channels, channels]</c>.</summary>
-    public double Energy(Tensor metric)
+    /// <summary>Energy of the consumer's output, weighed with <paramref name="metric"/> = W·Wᵀ <c>[channels, channels]</c>; of the channels themselves without one.</summary>
+    public double Energy(Tensor? metric)
     {
         using var scope = NewDisposeScope();
-        return (_yy * metric).sum().item<double>();
+        return metric is null ? _energy : (_yy! * metric).sum().item<double>();
     }
 
-    /// <summary>Energy of what a map <paramref name="map"/> leaves unexplained, weighed with <paramref name="metric"/>.</summary>
-    public double Residual(Tensor map, Tensor metric)
+    /// <summary>Energy of what a map <paramref name="map"/> leaves unexplained, weighed likewise.</summary>
+    public double Residual(Tensor map, Tensor? metric)
     {
         using var scope = NewDisposeScope();
+        if (metric is null)
+            return Math.Max(0, _energy + (map * (_xx.mm(map) - (2 * _xy))).sum().item<double>());
         var cross = map.t().mm(_xy);                                   // [channels, channels]
-        var error = _yy - cross - cross.t() + map.t().mm(_xx).mm(map);
+        var error = _yy! - cross - cross.t() + map.t().mm(_xx).mm(map);
         return Math.Max(0, (error * metric).sum().item<double>());
     }
 
@@ -96,6 +104,6 @@ internal sealed class RidgeFit : IDisposable
     {
         _xx.Dispose();
         _xy.Dispose();
-        _yy.Dispose();
+        _yy?.Dispose();
     }
 }

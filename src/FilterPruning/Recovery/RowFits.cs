@@ -11,10 +11,10 @@ internal sealed class RowFits : IDisposable
     private readonly bool _choose;
     private RidgeFit? _all;
 
-    public RowFits(int kept, int channels, bool intercept, double heldOutShare, bool choose)
+    public RowFits(int kept, int channels, bool intercept, double heldOutShare, bool choose, bool energies = false)
     {
-        _training = new RidgeFit(kept, channels, intercept);
-        _heldOut = new RidgeFit(kept, channels, intercept);
+        _training = new RidgeFit(kept, channels, intercept, energies);
+        _heldOut = new RidgeFit(kept, channels, intercept, energies);
         _heldOutShare = heldOutShare;
         _choose = choose;
     }
@@ -22,11 +22,7 @@ internal sealed class RowFits : IDisposable
     /// <summary>The sums over all rows; valid once <see cref="BestRidge"/> has been called.</summary>
     public RidgeFit All => _all ?? throw new InvalidOperationException("The ridge has not been chosen yet.");
 
-    /// <summary>Adds the rows of all calls; calls are held out whole, so that neighbouring positions do not vouch for each other.</summary>
-    public void AddAll(IReadOnlyList<Tensor> dense, IReadOnlyList<Tensor> pruned, Tensor units, Tensor kept, int channels, int positions) =>
-        AddAll(dense.Count, call => (ByChannel(pruned[call], units, channels, positions).index_select(1, kept), ByChannel(dense[call], units, channels, positions)));
-
-    /// <summary>Adds the rows of calls: x <c>[rows, kept]</c> and y <c>[rows, channels]</c>.</summary>
+    /// <summary>Adds the rows of calls, x <c>[rows, kept]</c> and y <c>[rows, channels]</c>; calls are held out whole, so that neighbouring positions do not vouch for each other.</summary>
     public void AddAll(int calls, Func<int, (Tensor X, Tensor Y)> rowsOf)
     {
         var every = (int)Math.Round(1 / _heldOutShare);
@@ -45,19 +41,21 @@ internal sealed class RowFits : IDisposable
         }
     }
 
-    /// <summary>The ridge whose map predicts the held-out rows best.</summary>
-    public double BestRidge(IReadOnlyList<double> ridges, Tensor metric)
+    /// <summary>The ridge whose map predicts the held-out rows best, weighed with a metric <c>[channels, channels]</c> or all channels alike.</summary>
+    public double BestRidge(IReadOnlyList<double> ridges, Tensor? metric)
     {
         var best = ridges[0];
         if (_choose && _heldOut.Rows > 0 && _training.Rows > 0)
         {
+            // From strong to weak, as long as it gets better: the error over the ridge has one valley.
             var least = double.PositiveInfinity;
-            foreach (var ridge in ridges)
+            foreach (var ridge in ridges.OrderDescending())
             {
                 using var scope = NewDisposeScope();
                 var error = double.IsInfinity(ridge) ? _heldOut.Energy(metric) : _heldOut.Residual(_training.Solve(ridge), metric);
-                if (error < least)
-                    (least, best) = (error, ridge);
+                if (error > least)
+                    break;
+                (least, best) = (error, ridge);
             }
         }
 
@@ -81,8 +79,4 @@ internal sealed class RowFits : IDisposable
         if (heldOut > 0)
             _heldOut.Add(x.narrow(0, count - heldOut, heldOut), y.narrow(0, count - heldOut, heldOut));
     }
-
-    // [rows, units] → [rows × positions, channels]
-    private static Tensor ByChannel(Tensor rows, Tensor units, int channels, int positions) =>
-        rows.index_select(1, units).reshape(rows.shape[0], channels, positions).transpose(1, 2).reshape(-1, channels);
 }

@@ -33,23 +33,23 @@ public static class Surgeon
         try
         {
             using var proof = new MaskedEquivalence(graph, cuts, options);
-            options.OnStep?.Invoke(PruningStage.Cut, 0, 2);
+            options.Step(PruningStage.Cut, 0, 2);
             Mask(cuts, snapshot, proof.RecordReference);
-            options.OnStep?.Invoke(PruningStage.Cut, 1, 2);
+            options.Step(PruningStage.Cut, 1, 2);
             Narrow(cuts, moments, snapshot, options.Optimizers);
-            options.OnStep?.Invoke(PruningStage.Cut, 2, 2);
-            options.OnStep?.Invoke(PruningStage.Prove, 0, 1);
+            options.Step(PruningStage.Cut, 2, 2);
+            options.Step(PruningStage.Prove, 0, 1);
             var proved = proof.Prove();
-            options.OnStep?.Invoke(PruningStage.Prove, 1, 1);
+            options.Step(PruningStage.Prove, 1, 1);
             if (options.VerifyTrace)
             {
-                options.OnStep?.Invoke(PruningStage.Verify, 0, 1);
+                options.Step(PruningStage.Verify, 0, 1);
                 TraceCheck.ThrowUnlessSameTies(graph, cuts);
-                options.OnStep?.Invoke(PruningStage.Verify, 1, 1);
+                options.Step(PruningStage.Verify, 1, 1);
             }
 
             snapshot.RestoreBuffers();
-            options.OnStep?.Invoke(PruningStage.Report, 0, 1);
+            options.Step(PruningStage.Report, 0, 1);
             return new CutResult(proved, cuts, snapshot);
         }
         catch (Exception error)

@@ -26,8 +26,21 @@ public sealed record SurgeryOptions
     /// </summary>
     public IReadOnlyList<optim.Optimizer> Optimizers { get; init; } = [];
 
+    /// <summary>
+    /// Told before and after each step of the cut and its proof: <see cref="PruningStage.Cut"/> 1 once the masked model is recorded, 2 once the tensors are narrowed. What it throws takes the
+    /// cut back. Default null.
+    /// </summary>
+    public IProgress<PruningProgress>? Progress { get; init; }
+
     /// <summary>Called before each step with its stage, the steps done and their number; what it throws takes the cut back. Null for nothing.</summary>
     internal Action<PruningStage, int, int>? OnStep { get; init; }
+
+    /// <summary>Tells both.</summary>
+    internal void Step(PruningStage stage, int done, int total)
+    {
+        OnStep?.Invoke(stage, done, total);
+        Progress?.Report(new PruningProgress(stage, done, total));
+    }
 
     /// <summary>Throws one exception that lists everything that is wrong.</summary>
     internal void Validate()

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using FilterPruning.Detection.Models;
 using MathNet.Numerics.Statistics;
 
-namespace FilterPruning.Cli.Demo;
+namespace FilterPruning.Cli;
 
 /// <summary>Milliseconds an image.</summary>
 internal readonly record struct LatencyFigures(double Median, double P95);

@@ -1,0 +1,132 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using FilterPruning.Cli.Study;
+using FilterPruning.Detection.Models;
+
+namespace FilterPruning.Cli.Commands;
+
+/// <summary><c>filter-pruning study</c>: measures a grid of pruned models.</summary>
+internal static class StudyCommand
+{
+    public static Command Create()
+    {
+        var command = new Command("study", """
+            Prunes a detector in many ways, raw and repaired without labels, and measures each: accuracy with intervals, size, work, latency beside the unpruned model. One line
+            of JSON for each point is appended to a file. The same command goes on where it was stopped; points that are in the file are not measured again.
+
+            Examples:
+              filter-pruning study --data shapescenes --weights samples/checkpoints/shapescenes.safetensors --out docs/results/shapescenes.jsonl
+              filter-pruning study --data data/PennFudanPed --weights dense.safetensors --out docs/results/pennfudan.jsonl
+              filter-pruning study --data data/PennFudanPed --weights dense.safetensors --criteria l1 --scopes global-raw --layers inner --ratios 0.4 --out inner.jsonl
+              filter-pruning study --data data/PennFudanPed --weights dense.safetensors --shard 2/3 --out shard-2.jsonl --dry-run
+            """);
+        var options = new StudyOptions(command);
+        command.Runs((parsed, cancellation) =>
+        {
+            var setup = options.Read(parsed);
+            return parsed.GetValue(options.DryRun) ? DryRun(setup, parsed.GetValue(options.Json)) : Run(setup, options, parsed, cancellation);
+        });
+        return command;
+    }
+
+    private static int Run(StudySetup setup, StudyOptions options, ParseResult parsed, CancellationToken cancellation)
+    {
+        using var file = StudyFile.Open(setup.Out);
+        if (file.Note is { } torn)
+            Output.Note(torn);
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        StudyRunResult result;
+        if (setup.Points.All(file.Has))
+        {
+            result = new StudyRunResult(setup.Points.Count, setup.Points.Count, 0, 0, 0);
+        }
+        else
+        {
+            using var bench = Output.WithProgress($"Loading and tracing {setup.Description.Model}", _ => Bench(setup, options, parsed));
+            result = Measure(setup, file, bench, cancellation);
+        }
+
+        if (parsed.GetValue(options.Json))
+        {
+            Output.Json(new JsonObject
+            {
+                ["file"] = setup.Out,
+                ["points"] = result.Total,
+                ["skipped"] = result.Skipped,
+                ["measured"] = result.Measured,
+                ["failed"] = result.Failed,
+                ["left"] = result.Left,
+                ["seconds"] = Math.Round(clock.Elapsed.TotalSeconds, 1),
+            });
+        }
+        else
+        {
+            Output.Line($"{result.Measured} points measured in {StudyRun.Text(clock.Elapsed.TotalSeconds)}, {result.Skipped} were there already, {result.Left} are left; {result.Failed} could not be measured. {setup.Out}");
+        }
+
+        return ExitCode.Done;
+    }
+
+    private static StudyRunResult Measure(StudySetup setup, StudyFile file, StudyBench bench, CancellationToken cancellation)
+    {
+        var all = setup.Points.Count;
+        return Output.WithProgress($"Measuring {all} points", report => StudyRun.Run(
+            setup.Points,
+            file,
+            (key, token) =>
+            {
+                var share = (double)setup.Points.Count(file.Has) / all;
+                return bench.Measure(key, about => report(share, $"{key}: {about}"), token);
+            },
+            Output.Note,
+            setup.Limit,
+            cancellation));
+    }
+
+    private static StudyBench Bench(StudySetup setup, StudyOptions options, ParseResult parsed)
+    {
+        var (model, _) = options.Model.Load(parsed);
+        var (dense, _) = options.Model.Load(parsed);
+        var data = StudyData.Open(setup.Data, setup.EvalImages, setup.Images);
+        if (model.NumClasses != data.Test.ClassNames.Count + 1)
+            throw new ArgumentException($"The model has {model.NumClasses} classes, but '{setup.Data}' has {data.Test.ClassNames.Count} and the background. Give weights that were trained on it.");
+        return new StudyBench(model, dense, setup.Description, data, setup.LatencyPairs);
+    }
+
+    private static int DryRun(StudySetup setup, bool json)
+    {
+        var found = StudyFile.Read(setup.Out);
+        var keys = found.Select(point => point.Key).ToHashSet();
+        var estimate = new StudyEstimate(found);
+        var missing = setup.Points.Where(key => !keys.Contains(key)).ToList();
+        var seconds = missing.Sum(estimate.Of);
+        if (json)
+        {
+            var points = new JsonArray();
+            foreach (var key in setup.Points)
+            {
+                points.Add(new JsonObject
+                {
+                    ["criterion"] = key.Criterion,
+                    ["scope"] = key.Scope,
+                    ["layers"] = key.Layers,
+                    ["ratio"] = key.Ratio,
+                    ["target"] = key.Target,
+                    ["repair"] = key.Repair,
+                    ["seed"] = key.Seed,
+                    ["there"] = keys.Contains(key),
+                    ["seconds"] = Math.Round(estimate.Of(key), 1),
+                });
+            }
+
+            Output.Json(new JsonObject { ["file"] = setup.Out, ["points"] = points, ["missing"] = missing.Count, ["seconds"] = Math.Round(seconds, 1) });
+            return ExitCode.Done;
+        }
+
+        foreach (var (key, index) in setup.Points.Select((key, index) => (key, index)))
+            Output.Line(string.Create(CultureInfo.InvariantCulture, $"{index + 1,4}  {(keys.Contains(key) ? "there" : StudyRun.Text(estimate.Of(key))),-12}  {key}"));
+        Output.Line($"{setup.Points.Count} points, {missing.Count} to measure: about {StudyRun.Text(seconds)}{(found.Count == 0 ? " on 2 cores" : ", by the points that are there")}.");
+        return ExitCode.Done;
+    }
+}

@@ -1,0 +1,51 @@
+using System.Globalization;
+using FilterPruning.Planning;
+
+namespace FilterPruning.Cli.Study;
+
+/// <summary>Reads lists that options give with commas.</summary>
+internal static class StudyLists
+{
+    /// <summary>The parts of <c>a,b,c</c>, each once.</summary>
+    /// <exception cref="ArgumentException">There is none, or an empty one.</exception>
+    public static IReadOnlyList<string> Split(string option, string text)
+    {
+        string[] parts = [.. text.Split(',').Select(part => part.Trim())];
+        return parts.Any(part => part.Length == 0)
+            ? throw new ArgumentException($"{option} is '{text}'; allowed is a list separated by commas, without empty entries.")
+            : [.. parts.Distinct()];
+    }
+
+    /// <summary>Reads <c>0,0.1,0.5</c>.</summary>
+    /// <exception cref="ArgumentException">Something is no ratio.</exception>
+    public static IReadOnlyList<double> Ratios(string text) =>
+    [
+        .. Split("--ratios", text).Select(part => double.TryParse(part, NumberStyles.Float, CultureInfo.InvariantCulture, out var ratio) && ratio is >= 0 and < 1
+            ? ratio
+            : throw new ArgumentException($"--ratios holds '{part}'; allowed are shares of the filters to remove, 0 <= ratio < 1, separated by commas, for instance 0,0.2,0.4.")).Distinct(),
+    ];
+
+    /// <exception cref="ArgumentException">Something is no seed.</exception>
+    public static IReadOnlyList<int> Seeds(string text) =>
+    [
+        .. Split("--seeds", text).Select(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var seed)
+            ? seed
+            : throw new ArgumentException($"--seeds holds '{part}'; allowed are whole numbers from 0, separated by commas.")),
+    ];
+
+    /// <summary>Targets as <see cref="PruningTarget.ToString"/> writes them, so that one target has one key.</summary>
+    public static IReadOnlyList<string> Targets(string text) => [.. Split("--targets", text).Select(part => PruningTarget.Parse(part).ToString()).Distinct()];
+
+    /// <summary>Reads <c>2/3</c>: the second of three.</summary>
+    /// <exception cref="ArgumentException">It is no such thing.</exception>
+    public static (int Shard, int Shards) Shard(string text)
+    {
+        var parts = text.Split('/');
+        return parts.Length == 2
+            && int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var shard)
+            && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var shards)
+            && shard >= 1 && shard <= shards
+            ? (shard, shards)
+            : throw new ArgumentException($"--shard is '{text}'; allowed is i/n with 1 <= i <= n, for instance 1/2 here and 2/2 on another machine.");
+    }
+}
