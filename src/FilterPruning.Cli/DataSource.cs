@@ -56,7 +56,7 @@ internal sealed class DataSource
 
     public bool IsShapeScenes(ParseResult parsed) => Name(parsed) == ShapeScenesName;
 
-    /// <summary>Whether the folder is one that <see cref="Open"/> takes, not just pictures.</summary>
+    /// <summary>Whether the data have annotations, and are not just a folder of pictures.</summary>
     public bool IsAnnotated(ParseResult parsed) => IsShapeScenes(parsed) || DataFolders.IsAnnotated(Name(parsed));
 
     /// <summary>The pictures of a folder, without labels.</summary>
