@@ -20,6 +20,7 @@ internal static class CommandLine
             EvalCommand.Create(),
             DetectCommand.Create(),
             TrainCommand.Create(),
+            FineTuneCommand.Create(),
             ReadingsCommand.Create(),
             StudyCommand.Create(),
             ReportCommand.Create(),

@@ -83,6 +83,18 @@ internal static class DataFolders
         return [.. Enumerable.Range(0, folder.Count).Select(folder.Load)];
     }
 
+    /// <summary>Whether a folder holds annotations: Penn-Fudan's masks, or JSON in one of the places where COCO's is looked for.</summary>
+    public static bool IsAnnotated(string folder) =>
+        Directory.Exists(folder) && (IsPennFudan(folder) || CocoParts.Find(folder).HasOwnParts
+            || Directory.Exists(Path.Combine(folder, "annotations")) || Directory.EnumerateFiles(folder, "*.json").Any());
+
+    /// <summary>The pictures of a folder as a data set without labels.</summary>
+    public static IDetectionDataset Pictures(string data, int? images, int seed, IReadOnlyList<string> classNames)
+    {
+        var folder = ImageFolder.Open(data);
+        return new UnlabelledImages(images is { } count && count < folder.Count ? folder.Choose(count, seed) : folder, classNames);
+    }
+
     private static void CheckFolder(string data)
     {
         if (!Directory.Exists(data))

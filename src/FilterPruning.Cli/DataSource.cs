@@ -56,6 +56,22 @@ internal sealed class DataSource
 
     public bool IsShapeScenes(ParseResult parsed) => Name(parsed) == ShapeScenesName;
 
+    /// <summary>Whether the data have annotations, and are not just a folder of pictures.</summary>
+    public bool IsAnnotated(ParseResult parsed) => IsShapeScenes(parsed) || DataFolders.IsAnnotated(Name(parsed));
+
+    /// <summary>The pictures of a folder, without labels.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="classNames">Of the model they are for.</param>
+    public IDetectionDataset OpenPictures(ParseResult parsed, IReadOnlyList<string> classNames) =>
+        DataFolders.Pictures(Name(parsed), parsed.GetValue(_images), parsed.GetValue(_seed), classNames);
+
+    /// <summary>The images to train a detector on again: of the folder that it was trained on just those, of another what is not held out.</summary>
+    public (IDetectionDataset Images, TrainingSplit? Split) OpenTraining(ParseResult parsed, DetectorDescription detector)
+    {
+        var split = detector.Split is { } known && DataFolders.IsOf(Name(parsed), known) ? known : Split(parsed);
+        return (DataFolders.Open(Name(parsed), _part, Images(parsed), Seed(parsed), detector.NumClasses, split), split);
+    }
+
     /// <summary>How the folder is split for a training; null where it has parts of its own or nothing is held out.</summary>
     public TrainingSplit? Split(ParseResult parsed) => DataFolders.SplitOf(Name(parsed), parsed.GetValue(_heldOut), Seed(parsed));
 

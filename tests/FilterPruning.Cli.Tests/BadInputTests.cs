@@ -113,6 +113,35 @@ public sealed class BadInputTests : IDisposable
         await Refuses(["--rato"], "prune", "--weights", Sample, "--rato", "0.4", "--out", _folder["out.safetensors"]);
 
     [Fact]
+    public async Task No_labels_without_a_teacher() =>
+        await Refuses(["--teacher"], "finetune", "--weights", Sample, "--no-labels", "--data", "shapescenes", "--out", _folder["out.safetensors"]);
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("-1")]
+    public async Task A_budget_outside_its_range(string budget) =>
+        await Refuses(["Budget"], "finetune", "--weights", Sample, $"--budget={budget}", "--data", "shapescenes", "--out", _folder["out.safetensors"]);
+
+    [Fact]
+    public async Task A_term_of_the_teacher_that_there_is_not() =>
+        await Refuses(["'mask=1'", "masks"], "finetune", "--weights", Sample, "--teacher", Sample, "--distill", "mask=1", "--data", "shapescenes", "--out", _folder["out.safetensors"]);
+
+    [Fact]
+    public async Task A_teacher_that_does_not_exist() =>
+        await Refuses(["nothing.safetensors", "--teacher"], "finetune", "--weights", Sample, "--teacher", _folder["nothing.safetensors"], "--data", "shapescenes", "--out", _folder["out.safetensors"]);
+
+    [Fact]
+    public async Task Widths_like_a_detector_that_was_not_pruned() =>
+        await Refuses(["not pruned"], "train", "--like", Sample, "--data", "shapescenes", "--images", "16", "--out", _folder["out.safetensors"]);
+
+    [Theory]
+    [InlineData("--half")]
+    [InlineData("--model", "maskrcnn_resnet18_fpn")]
+    [InlineData("--sliced", "--init", "x.safetensors")]
+    public async Task Widths_like_another_with_options_that_contradict(params string[] options) =>
+        await Refuses([options[0], "Leave"], ["train", "--like", Sample, .. options, "--data", "shapescenes", "--images", "16", "--out", _folder["out.safetensors"]]);
+
+    [Fact]
     public void A_cancelled_command_has_an_exit_code_of_its_own() =>
         Assert.Equal(ExitCode.Cancelled, CommandLine.Guard(() => throw new OperationCanceledException()));
 

@@ -168,6 +168,7 @@ public sealed class CommandTests : IDisposable
     [InlineData("eval")]
     [InlineData("detect")]
     [InlineData("train")]
+    [InlineData("finetune")]
     [InlineData("study")]
     public async Task Help_shows_examples(string verb)
     {

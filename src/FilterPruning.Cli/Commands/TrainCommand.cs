@@ -1,10 +1,9 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using FilterPruning.Detection.Data;
-using FilterPruning.Detection.Evaluation;
 using FilterPruning.Detection.Models;
 using FilterPruning.Detection.Training;
-using FilterPruning.Storage;
+using FilterPruning.Planning;
 
 namespace FilterPruning.Cli.Commands;
 
@@ -20,10 +19,13 @@ internal static class TrainCommand
               filter-pruning train --data shapescenes --out shapescenes.safetensors
               filter-pruning train --model maskrcnn_resnet50_fpn --init resnet50.safetensors --data data/PennFudanPed --out pennfudan.safetensors
               filter-pruning train --model maskrcnn_resnet50_fpn --init coco.pth --data my-photos --epochs 20 --out mine.safetensors
+              filter-pruning train --like small.safetensors --data data/PennFudanPed --out from-scratch.safetensors
               filter-pruning train --init resnet50.safetensors --data my-photos --held-out 0.2 --size 320 --out mine.safetensors
             """);
         var model = new Option<string?>("--model") { Description = $"The architecture: {string.Join(", ", MaskRcnn.Names)}. By default the recipe's.", HelpName = "NAME" };
         var init = new Option<string?>("--init") { Description = "Weights to start from: a detector's, or those of a ResNet backbone.", HelpName = "FILE" };
+        var like = new Option<string?>("--like") { Description = "Train a detector of a pruned one's widths, but with fresh weights, or with those of --init cut by the same plan.", HelpName = "FILE" };
+        var sliced = new Option<bool>("--sliced") { Description = "With --like: start from the dense model's own initial weights, cut by the plan, instead of fresh ones." };
         var data = new DataSource(command, DataPart.Train);
         var output = new Option<string>("--out") { Description = "The trained detector; the training's state is kept beside it until the end.", Required = true, HelpName = "FILE" };
         var epochs = new Option<int?>("--epochs") { Description = "How often each image is seen.", HelpName = "N" };
@@ -33,13 +35,15 @@ internal static class TrainCommand
         var resume = new Option<bool>("--resume") { Description = "Continue an interrupted training; the result is the same." };
         var half = new Option<bool>("--half") { Description = "Store weights in half precision." };
         var json = new Option<bool>("--json") { Description = "Print one JSON object." };
-        foreach (var option in new Option[] { model, init, output, epochs, iterations, size, rate, resume, half, json })
+        foreach (var option in new Option[] { model, init, like, sliced, output, epochs, iterations, size, rate, resume, half, json })
             command.Options.Add(option);
         command.Runs((parsed, cancellation) =>
         {
             var path = parsed.GetValue(output)!;
             var split = data.Split(parsed);
-            var recipe = Recipe(parsed, data, split, parsed.GetValue(model), parsed.GetValue(epochs));
+            var small = parsed.GetValue(like);
+            CheckLike(small, parsed.GetValue(sliced), parsed.GetValue(half), (model.Name, parsed.GetValue(model) is not null), (size.Name, parsed.GetValue(size) is not null), (init.Name, parsed.GetValue(init) is not null));
+            var recipe = TrainingJob.RecipeFor(data.IsShapeScenes(parsed) ? null : data.Open(parsed, split), data.Name(parsed), parsed.GetValue(model), parsed.GetValue(epochs));
             recipe = recipe with
             {
                 Model = parsed.GetValue(size) is { } pixels ? Resized(recipe.Model, pixels) : recipe.Model,
@@ -48,27 +52,25 @@ internal static class TrainCommand
                     Seed = data.Seed(parsed),
                     LearningRate = parsed.GetValue(rate) ?? recipe.Training.LearningRate,
                     MaximumIterations = parsed.GetValue(iterations),
-                    CheckpointPath = path + ".training",
+                    CheckpointPath = TrainingJob.StateOf(path),
                     Resume = parsed.GetValue(resume),
                 },
             };
             var train = data.IsShapeScenes(parsed) ? ShapeScenes.Create(data.Images(parsed) ?? recipe.TrainingImages, recipe.DataSeed) : data.Open(parsed, split);
-            var description = new DetectorDescription
-            {
-                Model = recipe.Architecture,
-                ClassNames = train.ClassNames,
-                Options = recipe.Model,
-                Split = split,
-                Origin = $"Trained on {train.Name}, {train.Count} images, {recipe.Training.Epochs} epochs, seed {recipe.Training.Seed}.",
-            };
             if (split is not null)
                 Output.Note($"{split.Images - split.Training} of {split.Images} images are held out (seed {split.Seed}); 'eval --data {data.Name(parsed)}' will use these.");
-            using var detector = description.Create();
-            if (parsed.GetValue(init) is { } weights)
-                Output.Note(InitialWeights.Load(detector, weights));
-            var result = Train(detector, train, recipe, cancellation);
-            DetectorFile.Save(detector, description, path, parsed.GetValue(half));
-            File.Delete(path + ".training");
+            var (detector, description, plan) = small is null
+                ? Dense(recipe, train, parsed.GetValue(init))
+                : SmallStart.Create(small, parsed.GetValue(init), parsed.GetValue(sliced), recipe.Training.Seed, train);
+            using var owned = detector;
+            description = description with
+            {
+                Split = split,
+                Origin = $"Trained on {train.Name}, {train.Count} images, {recipe.Training.Epochs} epochs, seed {recipe.Training.Seed}{(small is null ? "" : ", with the widths of a pruned detector")}.",
+            };
+            var trainer = new DetectionTrainer(detector, train, recipe.Training);
+            var result = TrainingJob.Run($"Training on {train.Name}", progress => trainer.Train(progress, null, cancellation));
+            TrainingJob.Save(detector, plan, description, path, parsed.GetValue(half));
             Report(parsed.GetValue(json), path, detector, result);
             return ExitCode.Done;
         });
@@ -84,38 +86,37 @@ internal static class TrainCommand
         return options with { MinSize = size, MaxSize = Scaled(options.MaxSize), TrainMinSizes = [.. options.TrainMinSizes.Select(Scaled)] };
     }
 
-    private static TrainingRecipe Recipe(ParseResult parsed, DataSource data, TrainingSplit? split, string? architecture, int? epochs)
+    private static (MaskRcnnModel Model, DetectorDescription Description, PruningPlan? Plan) Dense(TrainingRecipe recipe, IDetectionDataset train, string? init)
     {
-        if (epochs is < 1)
-            throw new ArgumentException($"--epochs is {epochs}; give at least 1.");
-        TrainingRecipe recipe;
-        if (data.IsShapeScenes(parsed))
+        var description = new DetectorDescription { Model = recipe.Architecture, ClassNames = train.ClassNames, Options = recipe.Model };
+        var detector = description.Create();
+        try
         {
-            recipe = TrainingRecipes.ShapeScenes;
+            if (init is not null)
+                Output.Note(InitialWeights.Load(detector, init));
+            return (detector, description, null);
         }
-        else
+        catch
         {
-            var images = data.Open(parsed, split);
-            recipe = !DataFolders.IsPennFudan(data.Name(parsed)) ? TrainingRecipes.ForDataset(images, epochs)
-                : architecture == TrainingRecipes.PennFudanResNet18.Architecture ? TrainingRecipes.PennFudanResNet18 : TrainingRecipes.PennFudan;
+            detector.Dispose();
+            throw;
         }
-
-        recipe = epochs is { } count ? recipe with { Training = recipe.Training with { Epochs = count } } : recipe;
-        return architecture is null ? recipe : recipe with { Architecture = architecture };
     }
 
-    private static TrainingResult Train(MaskRcnnModel detector, IDetectionDataset train, TrainingRecipe recipe, CancellationToken cancellation)
+    private static void CheckLike(string? like, bool sliced, bool half, (string Name, bool Given) model, (string Name, bool Given) size, (string Name, bool Given) init)
     {
-        var trainer = new DetectionTrainer(detector, train, recipe.Training);
-        return Output.WithProgress($"Training on {train.Name}", report => trainer.Train(
-            new Immediate<TrainingProgress>(p =>
-            {
-                report((double)p.Iteration / p.TotalIterations, $"loss {p.Losses.Total:0.000}, {p.ImagesPerSecond:0.0} images/s");
-                if (Console.IsErrorRedirected && (p.Iteration % 50 == 0 || p.Iteration == p.TotalIterations))
-                    Output.Note($"{p.Iteration}/{p.TotalIterations} loss {p.Losses.Total:0.000} mask {p.Losses.Mask:0.000} rate {p.LearningRate:0.00000} {p.ImagesPerSecond:0.00} images/s");
-            }),
-            null,
-            cancellation));
+        if (like is null && sliced)
+            throw new ArgumentException("--sliced is given without --like; name the pruned detector whose widths are wanted.");
+        foreach (var (name, given) in new[] { model, size })
+        {
+            if (like is not null && given)
+                throw new ArgumentException($"{name} and --like are both given; the file of --like says what detector it holds. Leave {name} out.");
+        }
+
+        if (like is not null && half)
+            throw new ArgumentException("--half and --like are both given; a detector with a recipe is stored in full precision. Leave --half out.");
+        if (sliced && init.Given)
+            throw new ArgumentException("--sliced and --init are both given; with --init it is those weights that are cut. Leave --sliced out.");
     }
 
     private static void Report(bool json, string path, MaskRcnnModel detector, TrainingResult result)

@@ -8,14 +8,18 @@ namespace FilterPruning.Detection.Models;
 /// <param name="RpnBoxRegression">Smooth L1 of the RPN's offsets (<c>loss_rpn_box_reg</c>).</param>
 public sealed record LossDict(Tensor Classifier, Tensor BoxRegression, Tensor Mask, Tensor Objectness, Tensor RpnBoxRegression) : IDisposable
 {
-    /// <summary>The sum of the five; a new tensor, the caller's.</summary>
+    /// <summary>What is added to the five while a model learns from another one, weighted and summed: a scalar float32 tensor with a gradient; null (default) for nothing.</summary>
+    public Tensor? Distillation { get; init; }
+
+    /// <summary>The sum of all; a new tensor, the caller's.</summary>
     public Tensor Total()
     {
         using var scope = NewDisposeScope();
-        return (Classifier + BoxRegression + Mask + Objectness + RpnBoxRegression).MoveToOuterDisposeScope();
+        var five = Classifier + BoxRegression + Mask + Objectness + RpnBoxRegression;
+        return (Distillation is { } distillation ? five + distillation : five).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Disposes the five tensors.</summary>
+    /// <summary>Disposes all tensors.</summary>
     public void Dispose()
     {
         Classifier.Dispose();
@@ -23,5 +27,6 @@ public sealed record LossDict(Tensor Classifier, Tensor BoxRegression, Tensor Ma
         Mask.Dispose();
         Objectness.Dispose();
         RpnBoxRegression.Dispose();
+        Distillation?.Dispose();
     }
 }

@@ -37,6 +37,8 @@ public sealed class MaskRcnnModel : nn.Module
 
     internal RoiHeads Heads => roi_heads;
 
+    internal RegionProposalNetwork Rpn => rpn;
+
     /// <summary>The number of classes, the background included.</summary>
     public int NumClasses { get; }
 
@@ -56,7 +58,7 @@ public sealed class MaskRcnnModel : nn.Module
         if (images.Count == 0)
             return [];
         using var scope = NewDisposeScope();
-        var (batch, features, _, proposals) = Propose(images, MinSizes(images.Count), training: false);
+        var (batch, features, _, proposals) = Propose(images);
         var found = roi_heads.Detect(features, proposals, batch.Sizes);
         var detections = found.Select((detection, i) => GeneralizedRcnnTransform.Postprocess(detection, batch.Sizes[i], Size(images[i]))).ToArray();
         foreach (var detection in detections)
@@ -78,11 +80,12 @@ public sealed class MaskRcnnModel : nn.Module
     /// <param name="generator">Draws the samples of anchors and proposals, and the sizes if <see cref="MaskRcnnOptions.TrainMinSizes"/> has several.</param>
     public LossDict Losses(IReadOnlyList<Tensor> images, IReadOnlyList<Target> targets, Generator generator)
     {
-        CheckImages(images);
-        TargetCheck.Throw(images, targets, NumClasses);
+        ArgumentNullException.ThrowIfNull(targets);
         using var scope = NewDisposeScope();
-        var (batch, features, prediction, proposals) = Propose(images, DrawMinSizes(images.Count, generator), training: true);
-        var resized = targets.Select((target, i) => GeneralizedRcnnTransform.ResizeTarget(target, Size(images[i]), batch.Sizes[i])).ToArray();
+        var batch = TrainingBatch(images, targets, generator);
+        var (features, prediction) = Look(batch);
+        var proposals = rpn.Propose(prediction, batch.Sizes, training: true);
+        var resized = ResizeTargets(images, targets, batch);
         var (objectness, rpnBoxRegression) = rpn.Losses(prediction, features, [.. resized.Select(target => target.Boxes)], generator);
         var (classifier, boxRegression, mask) = roi_heads.Losses(features, proposals, batch.Sizes, resized, generator);
         return new LossDict(
@@ -107,7 +110,27 @@ public sealed class MaskRcnnModel : nn.Module
     internal ProposalStage ProposeForTest(IReadOnlyList<Tensor> images)
     {
         CheckImages(images);
-        return Propose(images, MinSizes(images.Count), training: false);
+        return Propose(images);
+    }
+
+    /// <summary>Checks images, and targets where there are any, and makes the batch that the losses work on: sizes drawn as for training. Moved to the caller's scope.</summary>
+    internal ImageList TrainingBatch(IReadOnlyList<Tensor> images, IReadOnlyList<Target>? targets, Generator generator)
+    {
+        CheckImages(images);
+        if (targets is not null)
+            TargetCheck.Throw(images, targets, NumClasses);
+        return _transform.Apply(images, DrawMinSizes(images.Count, generator));
+    }
+
+    /// <summary>The targets at the scale of a batch made of their images; moved to the caller's scope.</summary>
+    internal static Target[] ResizeTargets(IReadOnlyList<Tensor> images, IReadOnlyList<Target> targets, ImageList batch) =>
+        [.. targets.Select((target, i) => GeneralizedRcnnTransform.ResizeTarget(target, Size(images[i]), batch.Sizes[i]))];
+
+    /// <summary>The pyramid of a batch, and what the RPN says about all of its anchors; moved to the caller's scope.</summary>
+    internal (Tensor[] Features, RpnPrediction Prediction) Look(ImageList batch)
+    {
+        var features = backbone.call(batch.Tensors);
+        return (features, rpn.Predict(batch, features));
     }
 
     /// <inheritdoc/>
@@ -131,12 +154,11 @@ public sealed class MaskRcnnModel : nn.Module
         }
     }
 
-    private ProposalStage Propose(IReadOnlyList<Tensor> images, int[] minSizes, bool training)
+    private ProposalStage Propose(IReadOnlyList<Tensor> images)
     {
-        var batch = _transform.Apply(images, minSizes);
-        var features = backbone.call(batch.Tensors);
-        var prediction = rpn.Predict(batch, features);
-        return new ProposalStage(batch, features, prediction, rpn.Propose(prediction, batch.Sizes, training));
+        var batch = _transform.Apply(images, MinSizes(images.Count));
+        var (features, prediction) = Look(batch);
+        return new ProposalStage(batch, features, prediction, rpn.Propose(prediction, batch.Sizes, training: false));
     }
 
     private int[] MinSizes(int count) => [.. Enumerable.Repeat(Options.MinSize, count)];

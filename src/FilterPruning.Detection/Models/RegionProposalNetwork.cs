@@ -98,9 +98,7 @@ internal sealed class RegionProposalNetwork : nn.Module
         var sampled = cat([.. positives, .. negatives]);
         var images = cat([.. positives.Select(Numbers), .. negatives.Select(Numbers)]);
         var foreground = positives.Sum(positive => positive.shape[0]);
-        var (logits, deltas) = sampled.shape[0] < prediction.Objectness.NumberOfElements / DenseShare
-            ? head.At(features, images, sampled)
-            : (prediction.Objectness.index(images, sampled), prediction.Deltas.index(images, sampled));
+        var (logits, deltas) = At(prediction, features, images, sampled);
 
         var labels = (arange(sampled.shape[0], device: sampled.device).lt(foreground)).to(float32);
         var objectnessLoss = nn.functional.binary_cross_entropy_with_logits(logits, labels);
@@ -109,6 +107,17 @@ internal sealed class RegionProposalNetwork : nn.Module
 
         static Tensor Numbers(Tensor indices, int image) => full_like(indices, image);
     }
+
+    /// <summary>What the head says at some anchors, computed for few of them in their surroundings alone; see <see cref="RpnHead.At"/>.</summary>
+    /// <param name="prediction">What <see cref="Predict"/> gave.</param>
+    /// <param name="features">The pyramid it was made from.</param>
+    /// <param name="images">int64 <c>[S]</c>: the image of each anchor.</param>
+    /// <param name="anchors">int64 <c>[S]</c>: its number among all anchors of the image.</param>
+    /// <returns>Logits <c>[S]</c> and offsets <c>[S, 4]</c> in the current scope.</returns>
+    public (Tensor Logits, Tensor Deltas) At(RpnPrediction prediction, Tensor[] features, Tensor images, Tensor anchors) =>
+        anchors.shape[0] < prediction.Objectness.NumberOfElements / DenseShare
+            ? head.At(features, images, anchors)
+            : (prediction.Objectness.index(images, anchors), prediction.Deltas.index(images, anchors));
 
     // [N, A·C, H, W] → [N, H·W·A, C], the order of the anchors
     private static Tensor Flatten(Tensor level, int channels)

@@ -130,11 +130,22 @@ internal sealed class RoiHeads : nn.Module
         Tensor[] features, IReadOnlyList<Tensor> proposals, IReadOnlyList<(int Height, int Width)> sizes, IReadOnlyList<Target> targets, Generator generator)
     {
         using var scope = NewDisposeScope();
-        var samples = proposals.Select((boxes, i) => RoiSample.Draw(boxes, targets[i], _matcher, _sampler, generator)).ToArray();
+        var samples = Draw(proposals, targets, generator);
         var (logits, deltas) = ClassifyBoxes(features, [.. samples.Select(sample => sample.Boxes)], sizes);
-        var (classifier, boxRegression) = RoiLosses.FastRcnn(logits, deltas, samples, targets, _coder);
         var masks = PredictMasks(features, [.. samples.Select(sample => sample.PositiveBoxes())], sizes);
-        var mask = RoiLosses.Mask(masks, samples, targets);
+        var (classifier, boxRegression, mask) = Losses(logits, deltas, masks, samples, targets);
         return (classifier.MoveToOuterDisposeScope(), boxRegression.MoveToOuterDisposeScope(), mask.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>A random sample of each image's proposals and objects' boxes; moved to the caller's scope.</summary>
+    public RoiSample[] Draw(IReadOnlyList<Tensor> proposals, IReadOnlyList<Target> targets, Generator generator) =>
+        [.. proposals.Select((boxes, i) => RoiSample.Draw(boxes, targets[i], _matcher, _sampler, generator))];
+
+    /// <summary>The three losses of what <see cref="ClassifyBoxes"/> said about sampled boxes, and <see cref="PredictMasks"/> about the foreground among them. In the current scope.</summary>
+    public (Tensor Classifier, Tensor BoxRegression, Tensor Mask) Losses(
+        Tensor logits, Tensor deltas, Tensor masks, IReadOnlyList<RoiSample> samples, IReadOnlyList<Target> targets)
+    {
+        var (classifier, boxRegression) = RoiLosses.FastRcnn(logits, deltas, samples, targets, _coder);
+        return (classifier, boxRegression, RoiLosses.Mask(masks, samples, targets));
     }
 }

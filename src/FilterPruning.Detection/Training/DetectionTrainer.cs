@@ -56,6 +56,14 @@ public sealed class DetectionTrainer
         _total = options.MaximumIterations > 0 ? (int)Math.Min(total, options.MaximumIterations) : (int)total;
     }
 
+    /// <summary>
+    /// Momenta to begin with and to leave behind, so that a training can go on after a cut; null (default) begins with zeros. A resumed run takes its own from the checkpoint.
+    /// </summary>
+    public TrainingMomentum? Momentum { get; init; }
+
+    /// <summary>What the losses are made of where that is not the model's own five, for the checkpoint: a run resumes only with the same.</summary>
+    internal string Method { get; init; } = "";
+
     /// <summary>Iterations of the whole run.</summary>
     public int TotalIterations => _total;
 
@@ -73,9 +81,9 @@ public sealed class DetectionTrainer
     {
         using var scope = NewDisposeScope();
         using var surroundings = new TrainingSurroundings(_model, _options.Frozen);
-        using var state = new TrainingState(_model, surroundings.Trainable, _options);
+        using var state = new TrainingState(_model, surroundings.Trainable, _options, Momentum);
         var clock = Stopwatch.StartNew();
-        int start = _options.Resume && File.Exists(_options.CheckpointPath) ? TrainingCheckpoint.Read(_options.CheckpointPath, state, _options, _source.Identity) : 0;
+        int start = _options.Resume && File.Exists(_options.CheckpointPath) ? TrainingCheckpoint.Read(_options.CheckpointPath, state, _options, _source.Identity, Method) : 0;
         if (start > _total)
             throw new PruningException($"The checkpoint '{_options.CheckpointPath}' is at iteration {start}, but the run has only {_total}; resume with the epochs it was started with.");
         _logger.LogInformation("Training {Parameters} parameters on {Data}: iterations {Start} … {Total}", surroundings.Trainable.Sum(p => p.Parameter.numel()), _source.Identity, start, _total);
@@ -140,9 +148,10 @@ public sealed class DetectionTrainer
     private static LossValues ReadLosses(LossDict losses)
     {
         using var scope = NewDisposeScope();
-        Tensor all = stack([losses.Classifier, losses.BoxRegression, losses.Mask, losses.Objectness, losses.RpnBoxRegression]).detach().to(ScalarType.Float32).cpu();
+        Tensor distillation = losses.Distillation ?? zeros_like(losses.Classifier);
+        Tensor all = stack([losses.Classifier, losses.BoxRegression, losses.Mask, losses.Objectness, losses.RpnBoxRegression, distillation]).detach().to(ScalarType.Float32).cpu();
         float[] v = all.data<float>().ToArray();
-        return new LossValues(v[0], v[1], v[2], v[3], v[4]);
+        return new LossValues(v[0], v[1], v[2], v[3], v[4]) { Distillation = v[5] };
     }
 
     private TrainingDivergedException Diverged(TrainingState state, int iteration, double rate, string what)
@@ -157,7 +166,7 @@ public sealed class DetectionTrainer
     {
         if (_options.CheckpointPath is not { } path)
             return;
-        TrainingCheckpoint.Write(path, state, _options, _source.Identity, iteration, iteration / _source.BatchesPerEpoch);
+        TrainingCheckpoint.Write(path, state, _options, _source.Identity, Method, iteration, iteration / _source.BatchesPerEpoch);
         _logger.LogInformation("Checkpoint after iteration {Iteration}: {Path}", iteration, path);
     }
 

@@ -12,7 +12,10 @@ internal sealed class RecentLosses
     /// <summary>The mean losses; null before the first iteration.</summary>
     public LossValues? Mean => _last.Count == 0 ? null : new LossValues(
         _last.Average(l => l.Losses.Classifier), _last.Average(l => l.Losses.BoxRegression), _last.Average(l => l.Losses.Mask),
-        _last.Average(l => l.Losses.Objectness), _last.Average(l => l.Losses.RpnBoxRegression));
+        _last.Average(l => l.Losses.Objectness), _last.Average(l => l.Losses.RpnBoxRegression))
+    {
+        Distillation = _last.Average(l => l.Losses.Distillation),
+    };
 
     /// <summary>Images per second of wall time, evaluations and checkpoints included.</summary>
     public double ImagesPerSecond => _last.Count == 0 ? 0 : _last.Sum(l => l.Images) / Math.Max(1e-9, Stopwatch.GetElapsedTime(_began, _last.Last().Ended).TotalSeconds);

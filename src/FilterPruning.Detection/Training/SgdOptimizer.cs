@@ -11,20 +11,23 @@ internal sealed class SgdOptimizer : IDisposable
     private readonly TrainingOptions _options;
     private readonly Parameter[] _parameters;
     private readonly double[] _decays;
+    private readonly bool _ownsMomentum;
 
-    /// <summary>Starts with zero momentum, which after the first step equals the gradient as torch's empty state does.</summary>
+    /// <summary>Starts with the given momentum, or with zero, which after the first step equals the gradient as torch's empty state does.</summary>
     /// <param name="parameters">The parameters to change, by name; owned by the model.</param>
     /// <param name="options">Momentum and weight decay.</param>
-    public SgdOptimizer(IReadOnlyList<(string Name, Parameter Parameter)> parameters, TrainingOptions options)
+    /// <param name="momentum">Momenta to go on with, changed in place and not disposed; null for none.</param>
+    public SgdOptimizer(IReadOnlyList<(string Name, Parameter Parameter)> parameters, TrainingOptions options, TrainingMomentum? momentum = null)
     {
         _options = options;
         _parameters = [.. parameters.Select(p => p.Parameter)];
         _decays = [.. _parameters.Select(p => options.DecayBiasesAndNorms || p.dim() > 1 ? options.WeightDecay : 0)];
         using var noGrad = no_grad();
-        Momentum = [.. parameters.Select(p => (p.Name, zeros_like(p.Parameter).DetachFromDisposeScope()))];
+        _ownsMomentum = momentum is null;
+        Momentum = [.. parameters.Select(p => (p.Name, momentum?.Of(p.Name, p.Parameter) ?? zeros_like(p.Parameter).DetachFromDisposeScope()))];
     }
 
-    /// <summary>The momentum tensors under their parameters' names; owned by this object.</summary>
+    /// <summary>The momentum tensors under their parameters' names; owned by this object unless they were given.</summary>
     public IReadOnlyList<(string Name, Tensor Value)> Momentum { get; }
 
     /// <summary>Scales all gradients to at most the options' norm, and returns the norm they had.</summary>
@@ -62,9 +65,11 @@ internal sealed class SgdOptimizer : IDisposable
             parameter.grad = null;
     }
 
-    /// <summary>Disposes the momentum, not the parameters.</summary>
+    /// <summary>Disposes its own momentum, not the parameters.</summary>
     public void Dispose()
     {
+        if (!_ownsMomentum)
+            return;
         foreach ((_, Tensor value) in Momentum)
             value.Dispose();
     }

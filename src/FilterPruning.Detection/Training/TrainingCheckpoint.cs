@@ -63,7 +63,7 @@ public static class TrainingCheckpoint
     }
 
     /// <summary>Writes the state beside the path, then renames.</summary>
-    internal static void Write(string path, TrainingState state, TrainingOptions options, string data, int iteration, int epoch)
+    internal static void Write(string path, TrainingState state, TrainingOptions options, string data, string method, int iteration, int epoch)
     {
         string json = Canonical(options);
         var metadata = new Dictionary<string, string>
@@ -73,6 +73,7 @@ public static class TrainingCheckpoint
             ["iteration"] = iteration.ToString(CultureInfo.InvariantCulture),
             ["epoch"] = epoch.ToString(CultureInfo.InvariantCulture),
             ["data"] = data,
+            ["method"] = method,
             ["options"] = json,
             ["options_sha256"] = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json))),
         };
@@ -83,18 +84,26 @@ public static class TrainingCheckpoint
 
     /// <summary>Puts the file's state into the model, the optimizer and the average; on any error they are as before.</summary>
     /// <returns>The iterations that are done.</returns>
-    internal static int Read(string path, TrainingState state, TrainingOptions options, string data)
+    internal static int Read(string path, TrainingState state, TrainingOptions options, string data, string method)
     {
         using var scope = NewDisposeScope();
         using SafetensorsFile file = Open(path);
         if (file.Metadata.GetValueOrDefault("data") is var trainedOn && trainedOn != data)
             throw new PruningException($"The checkpoint '{path}' was trained on {trainedOn}, not on {data}; resume with the same data, or train into another checkpoint.");
+        if ((file.Metadata.GetValueOrDefault("method") ?? "") is var trainedBy && trainedBy != method)
+        {
+            throw new PruningException(
+                $"The checkpoint '{path}' was trained with {Words(trainedBy)}, now it is {Words(method)}. Resume with the same losses and the same teacher, or train into another checkpoint.");
+        }
+
         string[] differences = [.. Differences(file.Metadata.GetValueOrDefault("options") ?? "{}", Canonical(options))];
         if (differences.Length > 0)
             throw new PruningException($"The checkpoint '{path}' was trained with other options: {string.Join("; ", differences)}. Resume with the same options, or train into another checkpoint.");
         CopyAll(file, path, Tensors(state));
         return Iteration(file);
     }
+
+    private static string Words(string method) => method.Length == 0 ? "the model's own losses" : method;
 
     private static (string Name, Tensor Value)[] Tensors(TrainingState state) =>
     [

@@ -1,6 +1,6 @@
 namespace FilterPruning.Detection.Training;
 
-/// <summary>The five losses of one iteration as numbers; see <see cref="Models.LossDict"/>.</summary>
+/// <summary>The losses of one iteration as numbers; see <see cref="Models.LossDict"/>.</summary>
 /// <param name="Classifier">The box head's classes.</param>
 /// <param name="BoxRegression">The box head's offsets.</param>
 /// <param name="Mask">The mask head.</param>
@@ -8,8 +8,11 @@ namespace FilterPruning.Detection.Training;
 /// <param name="RpnBoxRegression">The RPN's offsets.</param>
 public readonly record struct LossValues(float Classifier, float BoxRegression, float Mask, float Objectness, float RpnBoxRegression)
 {
-    /// <summary>The sum of the five.</summary>
-    public float Total => Classifier + BoxRegression + Mask + Objectness + RpnBoxRegression;
+    /// <summary>What a teacher adds; 0 where there is none.</summary>
+    public float Distillation { get; init; }
+
+    /// <summary>The sum of all.</summary>
+    public float Total => Classifier + BoxRegression + Mask + Objectness + RpnBoxRegression + Distillation;
 }
 
 /// <summary>Where a training stands after an iteration.</summary>

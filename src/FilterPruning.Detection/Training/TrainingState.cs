@@ -7,12 +7,12 @@ internal sealed class TrainingState : IDisposable
 {
     private readonly nn.Module _model;
 
-    /// <summary>Starts with zero momentum and the average at the present weights.</summary>
-    public TrainingState(nn.Module model, IReadOnlyList<(string Name, Parameter Parameter)> trainable, TrainingOptions options)
+    /// <summary>Starts with the given momentum, or with none, and the average at the present weights.</summary>
+    public TrainingState(nn.Module model, IReadOnlyList<(string Name, Parameter Parameter)> trainable, TrainingOptions options, TrainingMomentum? momentum)
     {
         _model = model;
         Device = trainable[0].Parameter.device;
-        Optimizer = new SgdOptimizer(trainable, options);
+        Optimizer = new SgdOptimizer(trainable, options, momentum);
         Average = options.AverageDecay > 0 ? new WeightAverage(ModelTensors(), options.AverageDecay) : null;
     }
 
