@@ -19,9 +19,6 @@ internal static class CriterionNames
 
     private const double DefaultExponent = 0.5;
 
-    /// <summary>The criterion that serves a repair best.</summary>
-    public static string Best => Known.ContainsKey("gram") ? "gram" : "fpgm";
-
     /// <summary>The names; <c>lp</c> may carry an exponent, as in <c>lp:1.5</c>.</summary>
     public static string List => string.Join("|", Known.Keys.Select(name => name == "lp" ? "lp[:P]" : name));
 

@@ -1,36 +1,58 @@
+using FilterPruning.Criteria;
 using FilterPruning.Detection.Models;
 using FilterPruning.Graph;
 using FilterPruning.Planning;
 using FilterPruning.Recovery;
+using FilterPruning.Schedules;
 using FilterPruning.Surgery;
 
 namespace FilterPruning.Cli;
 
 /// <summary>The stages of pruning a detector, one after another, with progress between them.</summary>
-internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options)
+/// <param name="detector">The model.</param>
+/// <param name="options">What to remove.</param>
+/// <param name="byReconstruction">Whether <see cref="ReconstructionCriterion"/> takes the place of the options' criterion; then, and with <see cref="PruningScope.Allocated"/>, images are collected before planning.</param>
+internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options, bool byReconstruction = false)
 {
     /// <summary>Coupling does not depend on the image's size; a small one is traced faster.</summary>
     public const int TraceSize = 128;
 
     private DependencyGraph? _graph;
     private PruningPlan? _plan;
+    private CalibrationSample? _sample;
 
     /// <summary>The cost after the cut.</summary>
     public Cost After { get; private set; }
 
     public DependencyGraph Trace(int size) => _graph = DetectorTrace.Run(detector, size);
 
-    public PruningPlan Plan() => _plan = PruningPlanner.CreatePlan(_graph!, options);
+    /// <summary>Runs the dense model on unlabelled images, once each; they must live until the repair is done.</summary>
+    public void Collect(IReadOnlyList<Tensor> images, Action<double, string> report, CancellationToken cancellation)
+    {
+        var calibration = new CalibrationForward();
+        _sample = CalibrationSample.Collect(
+            detector, _graph!, images, (model, image) => calibration.Run(model, image), new CalibrationOptions { Progress = new Immediate<double>(share => report(share, "")) }, cancellation);
+    }
+
+    public PruningPlan Plan()
+    {
+        var chosen = byReconstruction ? options with { Criterion = new ReconstructionCriterion(_sample!) } : options;
+        return _plan = options.Scope == PruningScope.Allocated ? ReconstructionAllocation.Plan(_sample!, chosen) : PruningPlanner.CreatePlan(_graph!, chosen);
+    }
 
     public RepairReport Repair(IReadOnlyList<Tensor> images, Action<double, string> report, CancellationToken cancellation)
     {
-        var calibration = new CalibrationForward();
-        return LeastSquaresRepair.Apply(detector, _graph!, _plan!, images, (model, image) => calibration.Run(model, image), Options(report), cancellation);
+        if (_sample is null)
+            Collect(images, (_, _) => { }, cancellation);
+        using var sample = _sample!;
+        _sample = null;
+        var repair = new RepairOptions { Progress = new Immediate<RepairProgress>(p => report((double)p.Done / p.Total, p.Layer)) };
+        return LeastSquaresRepair.Apply(detector, sample, _plan!, repair, cancellation);
     }
 
     /// <summary>Repairs from made-up images.</summary>
-    public RepairReport RepairWithoutImages(int images, int seed, Action<double, string> report, CancellationToken cancellation) =>
-        DataFree.Repair(detector, _graph!, _plan!, images, seed, Options(report), cancellation);
+    public RepairReport RepairWithoutImages(int images, int seed, Action<double, string> report, CancellationToken cancellation) => DataFree.Repair(
+        detector, _graph!, _plan!, images, seed, new RepairOptions { Progress = new Immediate<RepairProgress>(p => report((double)p.Done / p.Total, p.Layer)) }, cancellation);
 
     /// <summary>Cuts and returns the proof's figure.</summary>
     public double Cut()
@@ -39,6 +61,4 @@ internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options)
         After = ModelCost.Measure(_graph!);
         return cut.ProofError;
     }
-
-    private static RepairOptions Options(Action<double, string> report) => new() { Progress = new Immediate<RepairProgress>(p => report((double)p.Done / p.Total, p.Layer)) };
 }

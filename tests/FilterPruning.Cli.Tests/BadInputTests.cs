@@ -39,6 +39,12 @@ public sealed class BadInputTests : IDisposable
     public async Task A_target_out_of_reach() =>
         await Refuses(["bytes:1000", "allowed is"], "prune", "--weights", Sample, "--target-bytes", "1k", "--out", _folder["out.safetensors"]);
 
+    [Theory]
+    [InlineData("--criterion", "gram")]
+    [InlineData("--scope", "allocated")]
+    public async Task A_choice_that_measures_without_images(string option, string value) =>
+        await Refuses([option, value, "--repair"], "prune", "--weights", Sample, "--ratio", "0.4", option, value, "--out", _folder["out.safetensors"]);
+
     [Fact]
     public async Task A_layer_ratio_without_a_ratio() =>
         await Refuses(["fpn"], "prune", "--weights", Sample, "--ratio", "0.4", "--layer-ratio", "fpn", "--out", _folder["out.safetensors"]);

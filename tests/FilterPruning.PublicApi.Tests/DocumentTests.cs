@@ -9,6 +9,7 @@ public partial class DocumentTests
 {
     [Theory]
     [InlineData("training.md", "the same answers")]
+    [InlineData("selection.md", "half of the work remains")]
     [InlineData("custom-layers.md", "the model is as it was")]
     public async Task The_code_of_a_document_runs(string name, string lastLine)
     {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using FilterPruning.Criteria;
 using FilterPruning.Detection.Models;
 using FilterPruning.Planning;
 using FilterPruning.Recovery;
@@ -12,6 +13,8 @@ namespace FilterPruning.Cli.Commands;
 /// <summary><c>filter-pruning prune</c>: makes a detector smaller.</summary>
 internal static class PruneCommand
 {
+    private const string Gram = "gram";
+
     public static Command Create()
     {
         var command = new Command("prune", """
@@ -20,7 +23,7 @@ internal static class PruneCommand
             Examples:
               filter-pruning prune --weights samples/checkpoints/shapescenes.safetensors --ratio 0.4 --repair shapescenes --out small.safetensors
               filter-pruning prune --model maskrcnn_resnet50_fpn --weights coco.pth --ratio 0.5 --repair photos --images 64 --out small.safetensors --plan plan.json
-              filter-pruning prune --weights samples/checkpoints/shapescenes.safetensors --ratio 0.3 --repair data-free --out small.safetensors
+              filter-pruning prune --weights samples/checkpoints/shapescenes.safetensors --target-macs 50% --scope allocated --repair shapescenes --out half.safetensors
               filter-pruning prune --weights samples/checkpoints/shapescenes.safetensors --target-macs 50% --scope isomorphic --ignore 'backbone.body.conv1' --out half.safetensors
             """);
         var model = new ModelSource(command, weightsNeeded: false);
@@ -31,8 +34,8 @@ internal static class PruneCommand
             (TargetMeasure.Parameters, new("--target-params") { Description = "Parameters that may remain: a share (0.5, 50%) or an amount (12M).", HelpName = "KEEP" }),
             (TargetMeasure.Bytes, new("--target-bytes") { Description = "Bytes of stored weights that may remain: a share (0.5, 50%) or an amount (20MB, 20MiB).", HelpName = "KEEP" }),
         };
-        var scope = new Option<string>("--scope") { Description = "local: each layer loses its share; global: all filters are ranked together; isomorphic: only layers that are built alike are.", DefaultValueFactory = _ => "local", HelpName = "local|global|isomorphic" };
-        var criterion = new Option<string>("--criterion") { Description = $"How important a filter is: {CriterionNames.List}.", DefaultValueFactory = _ => "l1", HelpName = CriterionNames.List };
+        var scope = new Option<string>("--scope") { Description = "local: each layer loses its share; global: all filters are ranked together; isomorphic: only layers that are built alike are; allocated: each loses what costs the model's answers least, measured on the images of --repair.", DefaultValueFactory = _ => "local", HelpName = "local|global|isomorphic|allocated" };
+        var criterion = new Option<string?>("--criterion") { Description = $"How important a filter is: {CriterionNames.List}, or gram: how badly the others rebuild it, measured on the images of --repair. Without this option l1, and gram with --scope allocated.", HelpName = $"{CriterionNames.List}|{Gram}" };
         var normalization = new Option<string>("--normalization") { Description = "How scores of layers are made comparable where they are ranked together: none (raw), mean, max, standardized.", DefaultValueFactory = _ => "none", HelpName = "none|mean|max|standardized" };
         var seed = new Option<int>("--seed") { Description = "Seed of the random criterion and of the choice of images.", DefaultValueFactory = _ => 0, HelpName = "N" };
         var ignore = new Option<string[]>("--ignore") { Description = "Leave layers alone whose names match, on both sides, or on one with :outputs or :inputs after the pattern; may be given several times.", DefaultValueFactory = _ => [], HelpName = "PATTERN" };
@@ -51,12 +54,19 @@ internal static class PruneCommand
         command.Runs((parsed, cancellation) =>
         {
             var target = Target(parsed, ratio, targets);
+            var split = Parse<PruningScope>(parsed, scope);
+            var named = parsed.GetValue(criterion) ?? (split == PruningScope.Allocated ? Gram : "l1");
+            var byReconstruction = string.Equals(named, Gram, StringComparison.OrdinalIgnoreCase);
+            var measures = byReconstruction || split == PruningScope.Allocated;
+            var withoutImages = parsed.GetValue(repair) == DataFree.Name;
+            if (measures && (withoutImages || parsed.GetValue(repair) is null))
+                throw new ArgumentException($"{(byReconstruction ? $"--criterion {Gram}" : "--scope allocated")} measures on unlabelled images; give a folder of them with --repair, or choose another criterion and scope.");
             var pruning = new PruningOptions
             {
                 Ratio = parsed.GetValue(ratio),
                 Target = target,
-                Scope = Parse<PruningScope>(parsed, scope),
-                Criterion = CriterionNames.Create(parsed.GetValue(criterion)!, parsed.GetValue(seed)),
+                Scope = split,
+                Criterion = byReconstruction ? new L1Criterion() : CriterionNames.Create(named, parsed.GetValue(seed)),
                 Normalization = Parse<ScoreNormalization>(parsed, normalization),
                 ChannelMultiple = parsed.GetValue(multiple),
                 Ignore = parsed.GetValue(ignore)!,
@@ -72,22 +82,19 @@ internal static class PruneCommand
             var (detector, description) = model.Load(parsed);
             using var owned = detector;
             var earlier = model.PlanOf(parsed);
-            var job = new PruneJob(detector, pruning);
+            var job = new PruneJob(detector, pruning, byReconstruction);
             Output.WithProgress($"Tracing {description.Model}", _ => job.Trace(Math.Min(model.SizeOf(parsed, description), PruneJob.TraceSize)));
-            var plan = job.Plan();
+            IReadOnlyList<Tensor> pictures = !withoutImages && parsed.GetValue(repair) is { } folder ? DataFolders.Unlabelled(folder, parsed.GetValue(images), parsed.GetValue(seed), description.Split) : [];
+            if (measures)
+                Output.WithProgress($"Measuring on {pictures.Count} images", report => Done(() => job.Collect(pictures, report, cancellation)));
+            var plan = measures ? Output.WithProgress("Planning", _ => job.Plan()) : job.Plan();
             RepairReport? repaired = null;
-            if (parsed.GetValue(repair) == DataFree.Name)
-            {
-                var count = parsed.GetValue(images);
-                repaired = Output.WithProgress($"Repairing from {count} made-up images", report => job.RepairWithoutImages(count, parsed.GetValue(seed), report, cancellation));
-            }
-            else if (parsed.GetValue(repair) is { } folder)
-            {
-                var pictures = DataFolders.Unlabelled(folder, parsed.GetValue(images), parsed.GetValue(seed), description.Split);
+            if (pictures.Count > 0)
                 repaired = Output.WithProgress($"Repairing from {pictures.Count} images", report => job.Repair(pictures, report, cancellation));
-                foreach (var picture in pictures)
-                    picture.Dispose();
-            }
+            if (withoutImages)
+                repaired = Output.WithProgress("Repairing from made-up images", report => job.RepairWithoutImages(parsed.GetValue(images), parsed.GetValue(seed), report, cancellation));
+            foreach (var picture in pictures)
+                picture.Dispose();
 
             cancellation.ThrowIfCancellationRequested();
             var proof = Output.WithProgress("Cutting and proving", _ => job.Cut());
@@ -97,10 +104,16 @@ internal static class PruneCommand
             if (parsed.GetValue(json))
                 Output.Json(ToJson(plan, job.After, proof, repaired, clock.Elapsed, parsed.GetValue(output)!));
             else
-                Print(plan, job.After, proof, repaired, parsed.GetValue(repair) == DataFree.Name ? "made-up" : "unlabelled", clock.Elapsed, parsed.GetValue(output)!);
+                Print(plan, job.After, proof, repaired, clock.Elapsed, parsed.GetValue(output)!);
             return ExitCode.Done;
         });
         return command;
+    }
+
+    private static bool Done(Action work)
+    {
+        work();
+        return true;
     }
 
     private static T Parse<T>(ParseResult parsed, Option<string> option)
@@ -160,7 +173,7 @@ internal static class PruneCommand
         };
     }
 
-    private static void Print(PruningPlan plan, Cost after, double proofError, RepairReport? repaired, string kind, TimeSpan elapsed, string path)
+    private static void Print(PruningPlan plan, Cost after, double proofError, RepairReport? repaired, TimeSpan elapsed, string path)
     {
         var table = Output.NewTable("", "before", "after", "");
         table.Row("parameters", $"{plan.Before.Parameters / 1e6:0.00} M", $"{after.Parameters / 1e6:0.00} M", $"{(double)plan.Before.Parameters / after.Parameters:0.00} × smaller");
@@ -169,7 +182,7 @@ internal static class PruneCommand
         Output.Table(table);
         Output.Line($"Proof: differs from its masked self by at most {proofError:0.0e+0} (relative).");
         if (repaired is not null)
-            Output.Line($"Repaired {repaired.Layers.Count} layers from {repaired.Inputs} {kind} images.");
+            Output.Line($"Repaired {repaired.Layers.Count} layers from {repaired.Inputs} images without labels.");
         Output.Line($"Saved {path} ({new FileInfo(path).Length / 1e6:0.0} MB) after {elapsed.TotalSeconds:0.0} s.");
     }
 }

@@ -25,8 +25,7 @@ internal static class StudyCommand
         command.Runs((parsed, cancellation) =>
         {
             var setup = options.Read(parsed);
-            var result = parsed.GetValue(options.DryRun) ? DryRun(setup, parsed.GetValue(options.Json)) : Run(setup, options, parsed, cancellation);
-            return result;
+            return parsed.GetValue(options.DryRun) ? DryRun(setup, parsed.GetValue(options.Json)) : Run(setup, options, parsed, cancellation);
         });
         return command;
     }
@@ -89,7 +88,7 @@ internal static class StudyCommand
     {
         var (model, _) = options.Model.Load(parsed);
         var (dense, _) = options.Model.Load(parsed);
-        var data = StudyData.Open(setup.Data, setup.EvalImages, Math.Max(1, setup.Images));
+        var data = StudyData.Open(setup.Data, setup.EvalImages, setup.Images);
         if (model.NumClasses != data.Test.ClassNames.Count + 1)
             throw new ArgumentException($"The model has {model.NumClasses} classes, but '{setup.Data}' has {data.Test.ClassNames.Count} and the background. Give weights that were trained on it.");
         return new StudyBench(model, dense, setup.Description, data, setup.LatencyPairs);

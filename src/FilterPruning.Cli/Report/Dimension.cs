@@ -31,7 +31,9 @@ internal sealed record Dimension(string Header, Func<ResultGroup, string> Cell, 
         var text = group.Key.Repair;
         if (group.Key.Images is { } images && group.Key.Repair != ResultPoint.NoRepair)
             text += $" ({Number(images)} images)";
-        return group.Key.FineTuned ? $"{text}, fine-tuned" : text;
+        if (group.Key.FineTuned)
+            text += ", fine-tuned";
+        return group.Key.Variant is { } variant ? $"{text} ({variant})" : text;
     }
 
     private static string Number(int? value) => value is { } there ? Figures.Text(there, "0") : Figures.None;

@@ -48,7 +48,7 @@ internal static class GoalTable
                 Figures.Accuracy(best.Of(point => point.MaskAP75)), Figures.Percent(context.OfDense(best, point => point.MaskAP75)),
                 Figures.Accuracy(best.Of(point => point.MaskAP)), Figures.Percent(context.OfDense(best, point => point.MaskAP)),
                 AccuracyTable.Iou(best), Figures.Percent(context.OfDense(best, point => point.IouAt50)), Reached(context, goal, best),
-                Both(context.All.FirstOrDefault(group => group.IsRaw && group.Key == best.Key with { Repair = ResultPoint.NoRepair, Images = group.Key.Images, FineTuned = false, Seed = group.Key.Seed })),
+                Both(context.All.FirstOrDefault(group => group.IsRaw && group.Key == best.Key with { Repair = ResultPoint.NoRepair, Images = group.Key.Images, FineTuned = false, Variant = null, Seed = group.Key.Seed })),
                 Both(Best(context, goal, fitting.Where(group => group.Key.Criterion == Random))));
         }
 

@@ -17,9 +17,10 @@ namespace FilterPruning.Cli.Report;
 /// <param name="Seed">Of everything random.</param>
 /// <param name="EvalImages">Images that it is measured on.</param>
 /// <param name="EvalSize">Short side of those images, in pixels.</param>
+/// <param name="Variant">What sets an experiment beside the grid apart, in words: how it was fine-tuned, or that it was trained from scratch; null in the grid.</param>
 internal sealed record PointKey(
     string Dataset, string Model, string Checkpoint, string Criterion, string Scope, string Layers, double? Ratio, string? Target,
-    string Repair, int? Images, bool FineTuned, int Seed, int? EvalImages, int? EvalSize)
+    string Repair, int? Images, bool FineTuned, int Seed, int? EvalImages, int? EvalSize, string? Variant = null)
 {
     /// <summary>What was asked to go: <c>40 %</c>, or the target.</summary>
     public string Amount => Target ?? (Ratio is { } ratio ? string.Create(CultureInfo.InvariantCulture, $"{100 * ratio:0.##} %") : "–");
@@ -32,6 +33,8 @@ internal sealed record PointKey(
             text += string.Create(CultureInfo.InvariantCulture, $" from {images} images");
         if (FineTuned)
             text += ", fine-tuned";
+        if (Variant is not null)
+            text += $" ({Variant})";
         return string.Create(CultureInfo.InvariantCulture, $"{text}, seed {Seed}");
     }
 }

@@ -95,10 +95,11 @@ internal sealed record ResultPoint
 
     public bool IsMeasured => Status == Measured;
 
-    public bool IsRaw => Key.Repair == NoRepair && !Key.FineTuned;
+    /// <summary>Cut, and nothing else. A model of the same shape that was trained from scratch is not raw.</summary>
+    public bool IsRaw => Key is { Repair: NoRepair, FineTuned: false, Variant: null };
 
     /// <summary>The unpruned model: nothing was asked to go, nothing repaired, nothing trained.</summary>
-    public bool IsDense => IsRaw && Key is { Ratio: 0.0, Target: null };
+    public bool IsDense => Key is { Ratio: 0.0, Target: null, Repair: NoRepair, FineTuned: false, Variant: null or "dense" };
 
     /// <summary>Original size over new size, in parameters.</summary>
     public double? Compression => ParametersDense / Parameters ?? RecordedCompression;
@@ -123,7 +124,7 @@ internal sealed record ResultPoint
             Key = new PointKey(
                 fields.Text("dataset"), fields.Text("model"), fields.TextOrNull("checkpoint") ?? "", fields.Text("criterion"), fields.Text("scope"), fields.Text("layers"),
                 fields.Number("ratio") is { } ratio ? Math.Round(ratio, 6) : null, fields.TextOrNull("target"), fields.Text("repair"), fields.Integer("images"), fields.Flag("fineTuned"), fields.Integer("seed") ?? 0,
-                fields.Integer("evalImages"), fields.Integer("evalSize")),
+                fields.Integer("evalImages"), fields.Integer("evalSize"), fields.TextOrNull("variant")),
             Status = fields.TextOrNull("status") ?? Measured,
             Note = fields.TextOrNull("note"),
             MaskAP = fields.Accuracy("maskAP"),

@@ -49,7 +49,7 @@ internal sealed class StudyContext
             text.Append("\nSeveral seeds: mean ± standard deviation (lowest–highest); the interval then runs from the lowest to the highest bound of any seed.\n");
         foreach (var group in rows.Where(row => !row.IsMeasured).DistinctBy(row => row.Key))
             text.Append($"\nNot measured: {group.Key.Criterion}, {group.Key.Scope}, {group.Key.Amount}, {Dimension.Repaired(group)}: {group.WhyNot}\n");
-        foreach (var note in rows.SelectMany(row => row.Points).Where(point => point.Note is not null).GroupBy(point => point.Note))
+        foreach (var note in rows.SelectMany(row => row.Points).Where(point => point.Note is not null && !point.IsDense).GroupBy(point => point.Note))
             text.Append($"\nNote ({string.Join("; ", note.Select(point => $"{point.Key.Criterion}, {point.Key.Scope}, {point.Key.Amount}, {point.Key.Repair}").Distinct())}): {note.Key}\n");
         return text.ToString();
     }

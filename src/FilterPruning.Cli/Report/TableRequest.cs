@@ -21,6 +21,7 @@ internal sealed record TableRequest(string Text, string Kind, IReadOnlyList<KeyV
         ["fineTuned"] = point => point.Key.FineTuned ? "true" : "false",
         ["seed"] = point => Figures.Text(point.Key.Seed, "0"),
         ["evalImages"] = point => point.Key.EvalImages is { } images ? Figures.Text(images, "0") : "null",
+        ["variant"] = point => point.Key.Variant ?? "null",
         ["evalSize"] = point => point.Key.EvalSize is { } size ? Figures.Text(size, "0") : "null",
     };
 

@@ -53,7 +53,7 @@ internal sealed class ReadingsReport(MaskRcnnModel model, DependencyGraph graph,
 
             var count = _counter.Count(reading);
             using var cut = Surgeon.Apply(graph, count.Plan);
-            _measured.Add(($"{reading.Scope}, {reading.RankingName}, floor {Percent(reading.Floor)}", count, Evaluate($"{reading.Scope}, {reading.RankingName}", data, cancellation)));
+            _measured.Add(($"{reading.Scope}, {reading.RankingName}, floor {Percent(reading.Floor)}", count, Evaluate($"{reading.Scope}, {reading.RankingName}, floor {Percent(reading.Floor)}, compression {Ratio(count.Compression)}", data, cancellation)));
             cut.Undo();
         }
 
@@ -76,8 +76,14 @@ internal sealed class ReadingsReport(MaskRcnnModel model, DependencyGraph graph,
         }
     }
 
-    private EvaluationResult Evaluate(string title, IDetectionDataset data, CancellationToken cancellation) => Output.WithProgress($"Measuring {title}", report =>
-        DetectionEvaluator.Evaluate(model, data, null, new Immediate<EvaluationProgress>(p => report((double)p.Done / p.Total, $"{p.Done} of {p.Total} images")), cancellation));
+    private EvaluationResult Evaluate(string title, IDetectionDataset data, CancellationToken cancellation)
+    {
+        var result = Output.WithProgress($"Measuring {title}", report =>
+            DetectionEvaluator.Evaluate(model, data, null, new Immediate<EvaluationProgress>(p => report((double)p.Done / p.Total, $"{p.Done} of {p.Total} images")), cancellation));
+        // So that a run that is stopped has shown what it knew.
+        Output.Note(string.Create(CultureInfo.InvariantCulture, $"  AP50 {result.Mask.AP50:0.0000} AP75 {result.Mask.AP75:0.0000} IoU@0.5 {result.IouAt50:0.0000} matched {result.MatchRate:0.0000}"));
+        return result;
+    }
 
     /// <summary>The tables as Markdown.</summary>
     public string ToMarkdown()
@@ -99,7 +105,7 @@ internal sealed class ReadingsReport(MaskRcnnModel model, DependencyGraph graph,
             Row(text, ["scope", "ranking", .. Floors.Select(floor => floor == 0 ? "one filter kept" : $"{Percent(floor)} kept")]);
             Row(text, ["---", "---", .. Floors.Select(_ => "---:")]);
             foreach (var row in global.GroupBy(count => (count.Reading.Scope, count.Reading.RankingName)))
-                Row(text, [row.Key.Scope, row.Key.RankingName, .. row.Select(count => $"{Ratio(count.Compression)}{(Reached(count) ? "" : " †")}")]);
+                Row(text, [row.Key.Scope, row.Key.RankingName, .. row.Select(count => $"{Ratio(count.Compression)} ({Ratio(count.CompressionOfFiltersAlone)}){(Reached(count) ? "" : " †")}")]);
         }
 
         if (_measured.Count > 0)
@@ -181,7 +187,7 @@ internal sealed class ReadingsReport(MaskRcnnModel model, DependencyGraph graph,
         return json;
     }
 
-    // A floor, or the last filter of each layer, can leave less to remove than was asked for.
+    // The ratio is of channel groups, some of which have filters in many layers: of the filters, less may go.
     private bool Reached(ReadingCount count) => count.Removed >= 0.97 * ratio * count.Filters;
 
     private static string Emptied(ReadingCount count) =>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using FilterPruning.Criteria;
 using FilterPruning.Detection.Evaluation;
 using FilterPruning.Detection.Models;
 using FilterPruning.Graph;
@@ -23,7 +24,8 @@ internal sealed class StudyBench : IDisposable
     private readonly int _latencyPairs;
     private readonly IStudyTreatment? _treatment;
     private readonly DependencyGraph _graph;
-    private readonly CalibrationForward _forward = new();
+    private readonly StudyCalibration _calibration;
+    private readonly Dictionary<(string Criterion, int Seed), ScoredOnce> _criteria = [];
     private readonly string _denseHash;
     private readonly Cost _denseCost;
     private readonly long _denseBytes;
@@ -42,6 +44,7 @@ internal sealed class StudyBench : IDisposable
         // On a real photo at the real size: what the graph counts is then the work on that photo, its proposals and detections included.
         var example = data.Photos[0];
         _graph = DependencyGraph.Trace(model, detector => detector.Detect([example]));
+        _calibration = new StudyCalibration(model, _graph, data.Photos);
         _denseCost = ModelCost.Measure(_graph);
         _denseHash = StateHash.Of(dense);
         if (StateHash.Of(model) != _denseHash)
@@ -110,6 +113,9 @@ internal sealed class StudyBench : IDisposable
 
     public void Dispose()
     {
+        foreach (var criterion in _criteria.Values)
+            criterion.Dispose();
+        _calibration.Dispose();
         _model.Dispose();
         _dense.Dispose();
         _data.Dispose();
@@ -131,13 +137,23 @@ internal sealed class StudyBench : IDisposable
 
     private StudyPoint Pruned(StudyPoint point, StudyKey key, Action<string> report, ref CutResult? cut, CancellationToken cancellation)
     {
+        // The model is dense now, as what is collected of it has to be.
+        var needsPhotos = StudyRepairs.NeedsPhotos(key.Repair);
+        if (needsPhotos || key.Criterion == StudyCriteria.Gram)
+        {
+            report("collecting what layers read");
+            _calibration.Collect(cancellation);
+            point = point with { Seconds = point.Seconds with { Collect = Rounded(_calibration.Seconds) } };
+        }
+
         report("planning");
+        cancellation.ThrowIfCancellationRequested();
         var (plan, score, planned) = PlanOf(key);
-        point = point with { Seconds = point.Seconds with { Score = Rounded(score), Plan = Rounded(planned - (score ?? 0)) } };
+        point = point with { Seconds = point.Seconds with { Score = Rounded(score), Plan = Rounded(planned) } };
         if (key.Repair != StudyRepairs.None)
         {
             var watch = Stopwatch.GetTimestamp();
-            var input = new RepairInput(_model, _graph, plan, _data.Photos, _forward);
+            var input = new RepairInput(_model, _graph, plan, _calibration);
             StudyRepairs.Apply(key.Repair, input, share => report($"repairing, {share:P0}"), cancellation);
             point = point with { Seconds = point.Seconds with { Repair = Since(watch) } };
         }
@@ -194,24 +210,23 @@ internal sealed class StudyBench : IDisposable
         return point with { Status = StudyPoint.Measured };
     }
 
-    // Raw and repaired points follow each other and share their plan.
+    // Raw and repaired points follow each other and share their plan; all plans of a criterion share its scores.
     private (PruningPlan Plan, double? Score, double Seconds) PlanOf(StudyKey key)
     {
         if (_lastPlan is { } last && last.Key == key.PlanText)
             return (last.Plan, last.Score, last.Seconds);
+        var options = StudyScopes.Apply(key.Scope, new PruningOptions { Ratio = key.Ratio ?? 0, Target = key.Target is { } target ? PruningTarget.Parse(target) : null });
+        var criterion = StudyCriteria.Create(key.Criterion, key.Seed, () => _calibration.Sample);
+        ScoredOnce? scored = null;
+        // An allocation does more with its criterion than score.
+        if (options.Scope is PruningScope.Local or PruningScope.Global or PruningScope.Isomorphic && !_criteria.TryGetValue((key.Criterion, key.Seed), out scored))
+            _criteria[(key.Criterion, key.Seed)] = scored = ScoredOnce.Of(criterion);
+        var before = scored?.Seconds ?? 0;
         var start = Stopwatch.GetTimestamp();
-        var criterion = CriterionNames.Create(key.Criterion, key.Seed);
-        var timed = TimedCriterion.TryWrap(criterion);
-        var options = new PruningOptions
-        {
-            Ratio = key.Ratio ?? 0,
-            Target = key.Target is { } target ? PruningTarget.Parse(target) : null,
-            Criterion = timed ?? criterion,
-        };
-        var plan = PruningPlanner.CreatePlan(_graph, LayerScopes.Restrict(StudyScopes.Apply(key.Scope, options), key.Layers, _graph));
-        var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        _lastPlan = (key.PlanText, plan, timed?.Seconds, seconds);
-        return (plan, timed?.Seconds, seconds);
+        var plan = PruningPlanner.CreatePlan(_graph, LayerScopes.Restrict(options with { Criterion = (IPruningCriterion?)scored ?? criterion }, key.Layers, _graph));
+        var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds - ((scored?.Seconds ?? 0) - before);
+        _lastPlan = (key.PlanText, plan, scored?.Seconds, seconds);
+        return (plan, scored?.Seconds, seconds);
     }
 
     private long SavedBytes(PruningPlan plan)

@@ -85,7 +85,7 @@ internal sealed record StudyGrid
         [.. Ratios.Where(ratio => ratio > 0).Order().Select(ratio => ((double?)ratio, (string?)null)), .. Targets.Select(target => ((double?)null, (string?)target))];
 
     private StudyKey Key(string criterion, int seed, string scope, string layers, double? ratio, string? target, string repair) => new(
-        Dataset, Model, Checkpoint, criterion, scope, layers, ratio, target, repair, repair == StudyRepairs.None ? 0 : Images, FineTuned: false, seed, EvalImages, EvalSize);
+        Dataset, Model, Checkpoint, criterion, scope, layers, ratio, target, repair, StudyRepairs.NeedsPhotos(repair) ? Images : 0, FineTuned: false, seed, EvalImages, EvalSize);
 
     /// <summary>FNV-1a, 64 bits, folded; the same everywhere, unlike <see cref="string.GetHashCode()"/>.</summary>
     private static ulong Hash(string text)

@@ -14,8 +14,8 @@ internal sealed class StudyOptions
     private const int DefaultLatencyPairs = 6;
 
     private readonly Option<string> _data = new("--data") { Description = $"'{DataSource.ShapeScenesName}' (made on the fly) or a Penn-Fudan folder.", HelpName = "DIR|shapescenes", Required = true };
-    private readonly Option<string> _criteria = List("--criteria", $"Criteria, most informative first: {CriterionNames.List}. 'random' is run with every seed.", "l1,random,l2");
-    private readonly Option<string?> _best = new("--best") { Description = "The library's best criterion, placed after the first; 'none' for no other.", HelpName = "NAME" };
+    private readonly Option<string> _criteria = List("--criteria", $"Criteria, most informative first: {StudyCriteria.List}. 'random' is run with every seed.", "l1,random,l2");
+    private readonly Option<string?> _best = new("--best") { Description = $"The library's best criterion, placed after the first; 'none' for no other. Default {StudyCriteria.Gram}, none beside --criteria.", HelpName = "NAME" };
     private readonly Option<string> _seeds = List("--seeds", "Seeds of the random criterion.", "0,1,2");
     private readonly Option<string> _scopes = List("--scopes", $"How what goes is shared out: {StudyScopes.List}.", string.Join(',', StudyScopes.Default));
     private readonly Option<string> _layers = List("--layers", $"Whose filters are counted: {string.Join(", ", LayerScopes.Names)}; several joined by '+'.", LayerScopes.All);
@@ -67,7 +67,7 @@ internal sealed class StudyOptions
             Layers = Checked("--layers", parsed.GetValue(_layers)!, layers => LayerScopes.Describe(layers)),
             Ratios = parsed.GetValue(_ratios) is { } ratios ? StudyLists.Ratios(ratios) : targets.Count > 0 ? [0] : StudyGrid.AllRatios,
             Targets = targets,
-            Repairs = Checked("--repairs", parsed.GetValue(_repairs)!, StudyRepairs.Check),
+            Repairs = Checked("--repairs", parsed.GetValue(_repairs)!, StudyRepairs.NeedsPhotos),
             Images = images,
         };
         var (shard, shards) = parsed.GetValue(_shard) is { } part ? StudyLists.Shard(part) : (1, 1);
@@ -75,7 +75,7 @@ internal sealed class StudyOptions
             data,
             description,
             [.. grid.Points().Where(key => StudyGrid.IsInShard(key, shard, shards))],
-            grid.Repairs.All(repair => repair == StudyRepairs.None) ? 0 : images,
+            images,
             evalImages,
             AtLeast("--latency-pairs", parsed.GetValue(_pairs), 0),
             parsed.GetValue(_limit) is { } limit ? AtLeast("--points", limit, 1) : null,
@@ -84,19 +84,19 @@ internal sealed class StudyOptions
 
     private List<string> Criteria(ParseResult parsed)
     {
-        var criteria = Checked("--criteria", parsed.GetValue(_criteria)!, name => CriterionNames.Create(name, 0)).ToList();
+        var criteria = StudyLists.Split("--criteria", parsed.GetValue(_criteria)!).Select(StudyCriteria.Check).Distinct().ToList();
         // Whoever names criteria wants those alone.
-        var best = parsed.GetValue(_best) ?? (parsed.GetResult(_criteria) is { Implicit: false } ? "none" : CriterionNames.Best);
-        if (best != "none" && !criteria.Contains(CriterionNames.Create(best, 0).Name))
-            criteria.Insert(Math.Min(1, criteria.Count), CriterionNames.Create(best, 0).Name);
+        var best = parsed.GetValue(_best) ?? (parsed.GetResult(_criteria) is { Implicit: false } ? "none" : StudyCriteria.Gram);
+        if (best != "none" && StudyCriteria.Check(best) is var name && !criteria.Contains(name))
+            criteria.Insert(1, name);
         return criteria;
     }
 
-    private static IReadOnlyList<string> Checked(string option, string text, Action<string> check)
+    private static IReadOnlyList<string> Checked<T>(string option, string text, Func<string, T> check)
     {
         var parts = StudyLists.Split(option, text);
         foreach (var part in parts)
-            check(part);
+            _ = check(part);
         return parts;
     }
 

@@ -197,9 +197,13 @@ internal sealed record StudyPoint
 /// <summary>Seconds that the steps of a point took; null for a step that it did not have.</summary>
 internal sealed record StudySeconds
 {
-    /// <summary>Scoring the filters. The plan of a raw point is used for its repaired sister again, and so are its seconds.</summary>
+    /// <summary>Collecting what the dense model's layers read on all photos: once for a run, written down with every point that used it, and not part of <see cref="Repair"/>.</summary>
+    public double? Collect { get; init; }
+
+    /// <summary>Preparing the criterion and scoring all filters: once for all plans of a criterion, and written down with every one of them.</summary>
     public double? Score { get; init; }
 
+    /// <summary>Choosing from the scores; a raw point and its repaired sister share the plan and its seconds.</summary>
     public double? Plan { get; init; }
 
     public double? Repair { get; init; }

@@ -3,17 +3,16 @@ using FilterPruning.Planning;
 
 namespace FilterPruning.Cli.Study;
 
-/// <summary>How the study shares out what is removed, by the names in its result files.</summary>
+/// <summary>How the study shares out what is removed, by the names in its result files: the names of <see cref="PruningScope"/>, with two kinds of global.</summary>
 internal static class StudyScopes
 {
     private const string FloorMark = "+floor:";
 
-    private static readonly (string Name, Func<PruningOptions, PruningOptions> Apply)[] Known =
+    private static readonly (string Name, PruningScope Scope, ScoreNormalization Normalization)[] Known =
     [
-        ("local", options => options with { Scope = PruningScope.Local }),
-        ("global-normalised", options => options with { Scope = PruningScope.Global, Normalization = ScoreNormalization.Mean }),
-        ("global-raw", options => options with { Scope = PruningScope.Global, Normalization = ScoreNormalization.None }),
-        ("isomorphic", options => options with { Scope = PruningScope.Isomorphic }),
+        .. Enum.GetValues<PruningScope>().Where(scope => scope != PruningScope.Global).Select(scope => (scope.ToString().ToLowerInvariant(), scope, ScoreNormalization.None)),
+        ("global-normalised", PruningScope.Global, ScoreNormalization.Mean),
+        ("global-raw", PruningScope.Global, ScoreNormalization.None),
     ];
 
     /// <summary>The three of the study, most informative first.</summary>
@@ -27,12 +26,14 @@ internal static class StudyScopes
     {
         var mark = name.IndexOf(FloorMark, StringComparison.Ordinal);
         var bare = mark < 0 ? name : name[..mark];
-        if (Array.Find(Known, scope => scope.Name == bare) is not { Apply: { } apply })
+        var index = Array.FindIndex(Known, scope => scope.Name == bare);
+        if (index < 0)
             throw new ArgumentException($"There is no scope '{name}'; allowed are {List}.");
+        options = options with { Scope = Known[index].Scope, Normalization = Known[index].Normalization };
         if (mark < 0)
-            return apply(options);
+            return options;
         return double.TryParse(name.AsSpan(mark + FloorMark.Length), NumberStyles.Float, CultureInfo.InvariantCulture, out var floor) && floor is > 0 and < 1
-            ? apply(options) with { MaximumLayerRatio = 1 - floor }
+            ? options with { MaximumLayerRatio = 1 - floor }
             : throw new ArgumentException($"The scope '{name}' has no floor above 0 and below 1. Write, for instance, {bare}{FloorMark}0.1.");
     }
 }

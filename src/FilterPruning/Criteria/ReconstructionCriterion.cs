@@ -1,3 +1,4 @@
+using FilterPruning.Graph;
 using FilterPruning.Recovery;
 using FilterPruning.Selection;
 
@@ -15,6 +16,7 @@ namespace FilterPruning.Criteria;
 /// place of the loss). A channel that repeats others costs nothing however large it is.
 /// </para>
 /// <para>
+/// Unless <see cref="SensitivityInputs"/> is 0, an error of an output counts by how much the model's answers feel it instead, so that readers and roles are weighed against each other by what they do in the end.
 /// The score is what the step costs in that measure, never falling along the order, so that scores of different roles compare: <see cref="Planning.PruningScope.Global"/> removes where the next
 /// channel costs the least of its readers' outputs. Use <see cref="Planning.ScoreNormalization.None"/>. Filters whose channels no layer reads as a weighted sum are ranked by their norms.
 /// </para>
@@ -22,6 +24,7 @@ namespace FilterPruning.Criteria;
 public sealed class ReconstructionCriterion : IPreparedCriterion
 {
     private readonly ChannelScores _scores;
+    private readonly SelectionCache _cache;
 
     /// <summary>Creates the criterion.</summary>
     /// <param name="sample">What the layers of the model read; must be of the graph that is scored, and live until it is.</param>
@@ -34,11 +37,11 @@ public sealed class ReconstructionCriterion : IPreparedCriterion
         ArgumentNullException.ThrowIfNull(sample);
         if (!(noise is > 0 and < 1))
             throw new ArgumentOutOfRangeException(nameof(noise), noise, $"The noise is {noise}; allowed is 0 < noise < 1. Leave it out to use {DefaultNoise}.");
-        (Sample, Noise, _scores) = (sample, noise, new ChannelScores(Name));
+        (Sample, Noise, _scores, _cache) = (sample, noise, new ChannelScores(Name), SelectionCache.Of(sample));
     }
 
     /// <summary>The noise that is used unless another is given.</summary>
-    public const double DefaultNoise = 0.01;
+    public const double DefaultNoise = 0.05;
 
     /// <inheritdoc/>
     public string Name => "gram";
@@ -49,6 +52,12 @@ public sealed class ReconstructionCriterion : IPreparedCriterion
     /// <summary>What the layers of the model read.</summary>
     public CalibrationSample Sample { get; }
 
+    /// <summary>
+    /// On how many inputs it is measured how much the model's answers feel each output of each layer, by one forward with gradients and one way back for each; 0 or more. With 0, and where the forward
+    /// returns nothing that has a gradient, all outputs of a layer count alike, and all readers of a role by the share that they lose.
+    /// </summary>
+    public int SensitivityInputs { get; init; } = 8;
+
     /// <inheritdoc/>
     public void Prepare(CriterionContext context)
     {
@@ -57,19 +66,10 @@ public sealed class ReconstructionCriterion : IPreparedCriterion
         if (!ReferenceEquals(context.Graph, Sample.Graph))
             throw new PruningException($"The criterion '{Name}' was given a calibration sample of another graph. Collect one for the graph that is scored.");
         var scores = new double?[context.Graph.Groups.Count];
-        foreach (var (_, groups, stays) in RoleSelection.Roles(context.Graph))
+        foreach (var (groups, stays) in Roles(context.Graph))
         {
-            var readers = RoleReaders.Of(Sample, groups, cancellation: context.CancellationToken);
-            try
-            {
-                if (readers.Count > 0)
-                    Score(groups, stays, SelectionOrder.Backward(readers, stays, Noise, context.CancellationToken), scores);
-            }
-            finally
-            {
-                foreach (var reader in readers)
-                    reader.Dispose();
-            }
+            if (OrderOf(groups, stays, context.CancellationToken) is { } path)
+                Score(groups, stays, path, scores);
         }
 
         _scores.SetMeasured(context.Graph, layer => [.. layer.OutputGroups.Select(group => scores[group])]);
@@ -77,6 +77,29 @@ public sealed class ReconstructionCriterion : IPreparedCriterion
 
     /// <inheritdoc/>
     public Tensor Score(FilterBank filters) => _scores.Of(filters);
+
+    /// <summary>Who reads some groups; the caller's.</summary>
+    internal ReaderList ReadersOf(IReadOnlyList<int> groups, CancellationToken cancellation) =>
+        RoleReaders.Of(Sample, groups, _cache.Sensitivity(Sample, SensitivityInputs, cancellation), cancellation);
+
+    /// <summary>In which order groups go that may; null where no reader could be measured.</summary>
+    internal SelectionOrder? OrderOf(int[] groups, bool[] stays, CancellationToken cancellation) => _cache.Order(this, groups, stays, () =>
+    {
+        using var readers = ReadersOf(groups, cancellation);
+        return readers.Count == 0 ? null : SelectionOrder.Backward(readers, stays, Noise, cancellation);
+    });
+
+    // The groups with the same sides, pinned ones included: those stay.
+    private static IEnumerable<(int[] Groups, bool[] Stays)> Roles(DependencyGraph graph)
+    {
+        foreach (var same in graph.Roles.Where(role => role.Sides.Any(side => side.Axis == ChannelAxis.Output)).GroupBy(role => string.Join('|', role.Sides)))
+        {
+            int[] groups = [.. same.SelectMany(role => role.Groups).Order()];
+            bool[] stays = [.. groups.Select(group => graph.Groups[group].Pin is not null)];
+            if (!stays.All(stay => stay))
+                yield return (groups, stays);
+        }
+    }
 
     // Scores travel in single precision; there, too, they must not be equal along the order.
     private static void Score(int[] groups, bool[] stays, SelectionOrder path, double?[] scores)

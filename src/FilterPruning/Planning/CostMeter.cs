@@ -51,7 +51,8 @@ internal sealed class CostMeter
         return sides;
     }
 
-    private LayerPlan[] Plans(int[] counts)
+    /// <summary>What every layer, by its index in the graph, loses when the weakest groups of each role are gone.</summary>
+    public LayerPlan[] Plans(int[] counts)
     {
         var inputs = new List<int>?[_graph.Layers.Count];
         var outputs = new List<int>?[_graph.Layers.Count];

@@ -1,3 +1,4 @@
+using FilterPruning.Criteria;
 using FilterPruning.Graph;
 
 namespace FilterPruning.Planning;
@@ -28,11 +29,27 @@ public static class PruningPlanner
     internal static PruningPlan CreatePlan(DependencyGraph graph, PruningOptions options, PlanHistory? history)
     {
         options.Validate();
+        if (options.Scope == PruningScope.Allocated)
+            return Allocated(graph, options, history);
         var ownRatios = LayerPattern.MatchRatios(options.LayerRatios, [.. graph.Layers.Select(layer => layer.Name)]);
         var candidates = Candidates(graph, options, history);
         var roles = PlanRole.Of(graph, options, candidates, ownRatios, history);
         var selection = new GroupSelection(graph, options, roles, candidates.Scores, history);
         return Build(graph, options, candidates, Weakest(graph, roles, Select(graph, options, selection, history)));
+    }
+
+    private static PruningPlan Allocated(DependencyGraph graph, PruningOptions options, PlanHistory? history)
+    {
+        if (history is not null || options.Criterion is not ReconstructionCriterion { Sample: var sample } || !ReferenceEquals(sample.Graph, graph))
+        {
+            throw new PruningOptionsException(
+            [
+                $"{nameof(PruningOptions.Scope)} is {nameof(PruningScope.Allocated)} {(history is not null ? "in an iterative run" : $"with the criterion '{options.Criterion.Name}'")}; allowed is a {nameof(ReconstructionCriterion)} "
+                + "made from a calibration sample of the graph that is planned for, in a single step. Choose another scope, or give that criterion.",
+            ]);
+        }
+
+        return Schedules.ReconstructionAllocation.Plan(sample, options);
     }
 
     /// <summary>Scores all groups and says which of them may go.</summary>

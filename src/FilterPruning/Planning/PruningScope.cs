@@ -15,4 +15,10 @@ public enum PruningScope
     /// multiplicities and kernel shapes, whatever their names, widths and places. After Fang et al., Isomorphic Pruning for Vision Models (2024).
     /// </summary>
     Isomorphic,
+
+    /// <summary>
+    /// Each role loses what costs least when its readers are refitted at every width, for the budget as a whole: <see cref="Schedules.ReconstructionAllocation"/>, which says how. Needs a
+    /// <see cref="Criteria.ReconstructionCriterion"/>, whose calibration sample it measures on, and cannot be repeated in an iterative run.
+    /// </summary>
+    Allocated,
 }

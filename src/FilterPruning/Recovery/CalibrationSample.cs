@@ -20,14 +20,15 @@ public sealed class CalibrationSample : IDisposable
     private readonly Dictionary<TracedLayer, Junction> _junctions = [];
     private readonly Dictionary<(TracedLayer Layer, int Input), int> _calls = [];
 
-    private CalibrationSample(DependencyGraph graph, IReadOnlyList<Action> forwards, CalibrationOptions options)
+    private CalibrationSample(DependencyGraph graph, IReadOnlyList<Func<object?>> answers, CalibrationOptions options)
     {
         Graph = graph;
-        Forwards = forwards;
+        Answers = answers;
+        Forwards = [.. answers.Select<Func<object?>, Action>(answer => () => answer())];
         Readers = [.. graph.Layers.Where(layer => layer.Mapping != ChannelMapping.ChannelWise && layer.InputChannels > 0 && ConsumerRepair.CanRefit(layer))];
         Sources = new LayerSources(graph);
         Norms = new NormWatch(graph.Layers, Sources);
-        Sampler = new RowSampler(options.Seed, options.Rows, forwards.Count);
+        Sampler = new RowSampler(options.Seed, options.Rows, answers.Count);
         _inputs = new CapturedRows(Readers);
         _outputs = new CapturedRows(Readers);
         _beside = new CapturedRows(Readers);
@@ -41,6 +42,9 @@ public sealed class CalibrationSample : IDisposable
 
     /// <summary>One action for each input that runs the model on it.</summary>
     internal IReadOnlyList<Action> Forwards { get; }
+
+    /// <summary>One function for each input that runs the model on it and gives what it answers; the caller's.</summary>
+    internal IReadOnlyList<Func<object?>> Answers { get; }
 
     /// <summary>The layers that rows were kept for: weighted sums of their inputs, in data order.</summary>
     internal IReadOnlyList<TracedLayer> Readers { get; }
@@ -84,12 +88,12 @@ public sealed class CalibrationSample : IDisposable
         if (!ReferenceEquals(model, graph.Model))
             throw new ArgumentException("The graph was traced from another model. Trace this model and plan again.", nameof(graph));
 
-        Action[] forwards = [.. inputs.Select<TInput, Action>(input => () => forward(model, input))];
-        if (forwards.Length == 0)
+        Func<object?>[] answers = [.. inputs.Select<TInput, Func<object?>>(input => () => forward(model, input))];
+        if (answers.Length == 0)
             throw new ArgumentException("There are no inputs to learn from; give at least one.", nameof(inputs));
         Planning.GraphChecks.ThrowIfStale(graph);
 
-        var sample = new CalibrationSample(graph, forwards, options);
+        var sample = new CalibrationSample(graph, answers, options);
         try
         {
             sample.Run(options.Progress, cancellation);

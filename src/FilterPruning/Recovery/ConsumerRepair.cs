@@ -45,7 +45,8 @@ internal sealed class ConsumerRepair : IDisposable
     public LayerRepair Fit(CalibrationSample sample, ConsumerRows prunedRows, RepairOptions options)
     {
         using var scope = NewDisposeScope();
-        var (dense, pruned) = (sample.RowsOf(Layer), prunedRows.Rows);
+        var pruned = prunedRows.Rows;
+        IReadOnlyList<Tensor> dense = [.. sample.RowsOf(Layer).Take(pruned.Count)];
         if (!dense.Select(rows => rows.shape[0]).SequenceEqual(pruned.Select(rows => rows.shape[0])))
             throw prunedRows.RowsDiffer();
         var norm = sample.Norms.After(Layer);
@@ -149,10 +150,11 @@ internal sealed class ConsumerRepair : IDisposable
     // What the kernel can do beyond one map of channels for all its taps, and what is wrong with the rest of a residual sum.
     private void FitDirectly(CalibrationSample sample, ConsumerRows pruned, ChannelTensor original, Tensor shifts, bool intercept, RepairOptions options, FitTotals totals)
     {
-        var outputs = sample.OutputsOf(Layer);
         var patches = pruned.Patches;
+        IReadOnlyList<Tensor> outputs = [.. sample.OutputsOf(Layer).Take(patches.Count)];
         var junction = sample.JunctionOf(Layer);
-        var (besideDense, besidePruned) = (sample.BesideOf(Layer), pruned.Beside);
+        var besidePruned = pruned.Beside;
+        IReadOnlyList<Tensor> besideDense = [.. sample.BesideOf(Layer).Take(besidePruned.Count)];
         var perBlock = Layer.OutputChannels / _layouts.Count;
         var first = 0;                                                                       // of the block's units among the kept ones
         foreach (var layout in _layouts)
@@ -169,7 +171,7 @@ internal sealed class ConsumerRepair : IDisposable
             var still = constant.to(float32) + bias;
             var slope = junction?.Slope.narrow(0, start, perBlock) ?? ones(perBlock);
             var offset = junction?.Offset.narrow(0, start, perBlock) ?? zeros(perBlock);
-            using var fit = new DirectFit(slope, offset, junction?.Rectified ?? false, intercept);
+            using var fit = new DirectFit(slope, offset, options.Rectifiers && junction is { Rectified: true }, intercept);
             for (var call = 0; call < outputs.Count; call++)
             {
                 var x = patches[call].narrow(1, first, count).flatten(1);
@@ -189,7 +191,7 @@ internal sealed class ConsumerRepair : IDisposable
             totals.AddFit(fit);
             first += count;
 
-            Tensor? Beside(IReadOnlyList<Tensor> rows, int call) => junction?.Shortcut is not null && rows.Count == outputs.Count ? rows[call].narrow(1, start, perBlock) : null;
+            Tensor? Beside(IReadOnlyList<Tensor> rows, int call) => options.ResidualSums && junction?.Shortcut is not null && rows.Count == outputs.Count ? rows[call].narrow(1, start, perBlock) : null;
         }
     }
 }

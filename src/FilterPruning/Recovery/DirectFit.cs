@@ -65,7 +65,7 @@ internal sealed class DirectFit : IDisposable
         var unknowns = (int)_calls[0].Seen.shape[1];
         var outputs = (int)_slope.shape[0];
         using var rows = new RowFits(unknowns, outputs, _intercept, HeldOutShare, choose: true);
-        rows.AddAll(_calls.Count, call => (_calls[call].Seen, Missing(_calls[call], null)));
+        rows.AddAll(_calls.Count, call => (_calls[call].Seen, InOwnUnits(_calls[call].Goal - _calls[call].Start)));
         using var scope = NewDisposeScope();
         Ridge = rows.BestRidge([double.PositiveInfinity, .. ridges], metric: null);
         if (double.IsInfinity(Ridge))
@@ -75,7 +75,7 @@ internal sealed class DirectFit : IDisposable
         }
 
         using var system = rows.All.Factor(Ridge);
-        var map = rows.All.Solve(Ridge);
+        var map = rows.All.Solve(system);
         for (var round = 1; _rectified && round < Rounds; round++)
         {
             var right = zeros_like(map);
@@ -100,16 +100,17 @@ internal sealed class DirectFit : IDisposable
     // What the outputs lack beside the centre, in units of the layer's own output.
     private Tensor Missing(Call call, Tensor? map)
     {
-        using var scope = NewDisposeScope();
         var own = map is null ? null : WithOne(call.Seen).mm(map.to(float32));
         var now = own is null ? call.Start : call.Start + (_slope * own);
-        var missing = Lacks(call.Goal, now);
-        var moves = _slope.abs() > 1e-8;
-        var inOwnUnits = where(moves, missing / where(moves, _slope, ones_like(_slope)), zeros_like(missing));
-        return (own is null ? inOwnUnits : inOwnUnits + own).MoveToOuterDisposeScope();
+        var missing = InOwnUnits(_rectified ? where(call.Goal <= 0, -now.clamp_min(0), call.Goal - now) : call.Goal - now);
+        return own is null ? missing : missing + own;
     }
 
-    private Tensor Lacks(Tensor goal, Tensor now) => _rectified ? where(goal <= 0, -now.clamp_min(0), goal - now) : goal - now;
+    private Tensor InOwnUnits(Tensor error)
+    {
+        var moves = _slope.abs() > 1e-8;
+        return where(moves, error / where(moves, _slope, ones_like(_slope)), zeros_like(error));
+    }
 
     private double Loss(Tensor? map)
     {

@@ -16,10 +16,19 @@ public sealed record RepairOptions
     public IReadOnlyList<double> Ridges { get; init; } = [1e-10, 1e-4, 1e-3, 1e-2, 1e-1];
 
     /// <summary>
-    /// Whether convolutions with a kernel are fitted a second time, on whole k×k patches of the kept channels rather than channel by channel: more unknowns, drawn towards the first
-    /// solution as strongly as held-out rows want. Default true.
+    /// Whether convolutions and linear layers are fitted a second time, directly to the dense layer's output, on whole k×k patches of the kept channels rather than channel by channel: more
+    /// unknowns, drawn towards the first solution as strongly as held-out rows want. Default true.
     /// </summary>
     public bool Patches { get; init; } = true;
+
+    /// <summary>
+    /// Whether a layer in front of a residual sum also makes up for what is wrong with the sum's other part, where such a sum was seen, so that errors do not pile up along a stream. Needs
+    /// <see cref="Patches"/>. Default true.
+    /// </summary>
+    public bool ResidualSums { get; init; } = true;
+
+    /// <summary>Whether what a rectifier behind the layer hides counts for nothing, where one was seen. Needs <see cref="Patches"/>. Default true.</summary>
+    public bool Rectifiers { get; init; } = true;
 
     internal IReadOnlyList<double> DirectRidges { get; init; } = [1, 1e-1, 1e-2, 1e-3, 1e-4];
 

@@ -29,9 +29,8 @@ internal sealed class RepairSession : IDisposable
         var finished = false;
         try
         {
-            var left = _consumers;
-            while (left.Count > 0)
-                left = new RepairWave(_sample, left, Fit).Run(cancellation);
+            for (var left = _consumers; left.Count > 0;)
+                left = new RepairWave(_sample, left, Fit, isFirst: ReferenceEquals(left, _consumers)).Run(cancellation);
             finished = true;
             var order = _consumers.Select((consumer, place) => (consumer.Layer.Name, place)).ToDictionary();
             return new RepairReport([.. _repairs.OrderBy(repair => order[repair.Layer])], _sample.Inputs);
@@ -51,7 +50,7 @@ internal sealed class RepairSession : IDisposable
 
     private void Fit(ConsumerRepair consumer, ConsumerRows pruned)
     {
-        var watch = System.Diagnostics.Stopwatch.StartNew(); _repairs.Add(consumer.Fit(_sample, pruned, _options)); if (Environment.GetEnvironmentVariable("FP_PROFILE") == "1") Console.WriteLine($"  fit {consumer.Layer.Name} {watch.Elapsed.TotalSeconds:f2}s");
+        _repairs.Add(consumer.Fit(_sample, pruned, _options));
         _options.Progress?.Report(new RepairProgress(consumer.Layer.Name, _repairs.Count, _consumers.Count));
     }
 

@@ -8,14 +8,23 @@ namespace FilterPruning.Recovery;
 /// </summary>
 internal sealed class RepairWave
 {
+    private const int FewestRows = 2048;
+    private const int RowsPerUnknown = 8;
+
     private readonly CalibrationSample _sample;
     private readonly IReadOnlyList<ConsumerRepair> _left;
     private readonly Action<ConsumerRepair, ConsumerRows> _fit;
     private readonly Dictionary<TracedLayer, ConsumerRows> _rows = [];
     private readonly List<ConsumerRepair> _inStep = [];
     private readonly List<ConsumerRepair> _inPassing = [];
+    private readonly int _inputs;
 
-    public RepairWave(CalibrationSample sample, IReadOnlyList<ConsumerRepair> left, Action<ConsumerRepair, ConsumerRows> fit)
+    /// <summary>A pass for what is left.</summary>
+    /// <param name="sample">What the dense model showed.</param>
+    /// <param name="left">The layers that are not fitted yet, in data order.</param>
+    /// <param name="fit">Fits one.</param>
+    /// <param name="isFirst">A later pass uses no more inputs than its fits need.</param>
+    public RepairWave(CalibrationSample sample, IReadOnlyList<ConsumerRepair> left, Action<ConsumerRepair, ConsumerRows> fit, bool isFirst)
     {
         _sample = sample;
         _left = left;
@@ -36,17 +45,34 @@ internal sealed class RepairWave
             if (fed)
                 stale.Add(layer.Name);
         }
+
+        _inputs = isFirst ? sample.Inputs : _rows.Keys.Max(EnoughFor);
+    }
+
+    private int EnoughFor(TracedLayer layer)
+    {
+        var wanted = Math.Max(FewestRows, RowsPerUnknown * layer.InputChannels * Math.Max(1, layer.Rule.TapsSeen(layer.Module)));
+        var (rows, calls) = (0L, 0);
+        for (var input = 0; input < _sample.Inputs; input++)
+        {
+            for (var call = 0; call < _sample.CallsOf(layer, input); call++)
+                rows += _sample.RowsOf(layer)[calls++].shape[0];
+            if (rows >= wanted)
+                return input + 1;
+        }
+
+        return _sample.Inputs;
     }
 
     /// <summary>Fits what can be fitted in one pass; returns what is left, in data order.</summary>
     public IReadOnlyList<ConsumerRepair> Run(CancellationToken cancellation)
     {
-        var wanted = new int[_sample.Inputs];
+        var wanted = new int[_inputs];
         for (var input = 0; input < wanted.Length; input++)
             wanted[input] = _rows.Keys.Sum(layer => _sample.CallsOf(layer, input));
         try
         {
-            using (var forwards = new LockstepForwards(_sample.Forwards))
+            using (var forwards = new LockstepForwards([.. _sample.Forwards.Take(_inputs)]))
             using (var hooks = new HookSet())
             {
                 Watch(hooks, forwards, wanted);
@@ -120,5 +146,5 @@ internal sealed class RepairWave
         _rows.Remove(consumer.Layer);
     }
 
-    private bool IsComplete(TracedLayer layer) => Enumerable.Range(0, _sample.Inputs).All(_rows[layer].Has);
+    private bool IsComplete(TracedLayer layer) => Enumerable.Range(0, _inputs).All(_rows[layer].Has);
 }

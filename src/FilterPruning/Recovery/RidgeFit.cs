@@ -62,8 +62,11 @@ internal sealed class RidgeFit : IDisposable
     public Tensor Solve(double ridge)
     {
         using var system = Factor(ridge);
-        return system.Solve(_xy);
+        return Solve(system);
     }
+
+    /// <summary>The same with the system at hand.</summary>
+    public Tensor Solve(RidgeSystem system) => system.Solve(_xy);
 
     /// <summary>The system with a ridge, ready to be solved for any right side; the caller's.</summary>
     public RidgeSystem Factor(double ridge)

@@ -14,20 +14,25 @@ internal sealed class ReaderMoments : IDisposable
     /// <param name="gram">float64 <c>[channels, channels]</c>: mean products of what the reader sees, about the means where it can take up a constant.</param>
     /// <param name="metric">float64 <c>[channels, channels]</c>: products of the reader's weights on the channels.</param>
     /// <param name="channels">For each group of the role its channels here; empty where the reader does not see the group.</param>
-    /// <param name="energy">What the lost energy is divided by: the energy of the reader's whole output.</param>
-    public ReaderMoments(Tensor gram, Tensor metric, int[][] channels, double energy)
+    /// <param name="energy">The energy of the reader's whole output; above 0.</param>
+    /// <param name="weight">What a loss of all this energy counts.</param>
+    public ReaderMoments(Tensor gram, Tensor metric, int[][] channels, double energy, double weight = 1)
     {
         _gram = gram.DetachFromDisposeScope();
         _metric = metric.DetachFromDisposeScope();
         Channels = channels;
         Energy = energy;
+        Weight = weight;
     }
 
     /// <summary>For each group of the role its channels here.</summary>
     public int[][] Channels { get; }
 
-    /// <summary>What the lost energy is divided by.</summary>
+    /// <summary>The energy of the reader's whole output.</summary>
     public double Energy { get; }
+
+    /// <summary>What a loss of all this energy counts.</summary>
+    public double Weight { get; set; }
 
     /// <summary>float64 <c>[channels, channels]</c>; owned by this object.</summary>
     public Tensor Gram => _gram;
@@ -35,7 +40,7 @@ internal sealed class ReaderMoments : IDisposable
     /// <summary>float64 <c>[channels, channels]</c>; owned by this object.</summary>
     public Tensor Metric => _metric;
 
-    /// <summary>Energy of what the channels give to the output; no larger than <see cref="Energy"/> unless channels of other roles work against them.</summary>
+    /// <summary>Energy of what the channels give to the output; no more than <see cref="Energy"/> unless channels of other roles work against them.</summary>
     public double Own()
     {
         using var scope = NewDisposeScope();

@@ -14,12 +14,12 @@ internal static class RoleReaders
     /// <summary>The readers of some groups, each block of a grouped layer for itself; the caller's. Empty where no layer reads them as a weighted sum, or no input reached one.</summary>
     /// <param name="sample">The rows.</param>
     /// <param name="groups">Indices of the role's groups in the graph.</param>
-    /// <param name="outputScale">Weights of a layer's outputs, or null for equal ones: positive, float64 <c>[outputs]</c>, the caller's.</param>
+    /// <param name="sensitivity">How much the model's answers feel each layer's outputs, or null: then each reader counts by its own output, and all alike.</param>
     /// <param name="cancellation">Looked at before each layer.</param>
-    public static IReadOnlyList<ReaderMoments> Of(CalibrationSample sample, IReadOnlyList<int> groups, Func<TracedLayer, Tensor?>? outputScale = null, CancellationToken cancellation = default)
+    public static ReaderList Of(CalibrationSample sample, IReadOnlyList<int> groups, OutputSensitivity? sensitivity = null, CancellationToken cancellation = default)
     {
         var position = groups.Select((group, i) => (group, i)).ToDictionary(pair => pair.group, pair => pair.i);
-        var readers = new List<ReaderMoments>();
+        var readers = new ReaderList();
         try
         {
             foreach (var layer in sample.Readers.Where(layer => layer.InputGroups.Any(position.ContainsKey)))
@@ -32,16 +32,18 @@ internal static class RoleReaders
                 foreach (var layout in ConsumerLayout.Of(layer, new HashSet<int>()))
                 {
                     using var scope = NewDisposeScope();
-                    if (Of(layer, layout, rows, position, intercept, outputScale?.Invoke(layer)) is { } reader)
+                    if (Of(layer, layout, rows, position, intercept, sensitivity?.Of(layer)) is { } reader)
                         readers.Add(reader);
                 }
             }
 
+            foreach (var reader in readers)
+                reader.Weight = sensitivity is null ? 1.0 / readers.Count : reader.Energy;
             return readers;
         }
         catch
         {
-            readers.ForEach(reader => reader.Dispose());
+            readers.Dispose();
             throw;
         }
     }
@@ -137,5 +139,15 @@ internal static class RoleReaders
         if (flat.shape[0] == layer.OutputChannels)
             flat = flat.narrow(0, layout.Block * outputs, outputs);
         return flat.shape[1] == inputs ? flat : flat.narrow(1, layout.Block * inputs, inputs);
+    }
+}
+
+/// <summary>The readers of a role. Owns them.</summary>
+internal sealed class ReaderList : List<ReaderMoments>, IDisposable
+{
+    public void Dispose()
+    {
+        ForEach(reader => reader.Dispose());
+        Clear();
     }
 }

@@ -2,7 +2,7 @@ namespace FilterPruning.Selection;
 
 /// <summary>In which order the groups of a role go, and what is lost when they are gone.</summary>
 /// <param name="Order">Group positions within the role; the first goes first. Groups that stay are not in it.</param>
-/// <param name="Lost"><c>Lost[k]</c>: the share of the readers' output energy that is lost when the first k of <paramref name="Order"/> are gone; never falling.</param>
+/// <param name="Lost"><c>Lost[k]</c>: what is lost (see <see cref="SubsetSearch.Lost"/>) when the first k of <paramref name="Order"/> are gone; never falling.</param>
 internal sealed record SelectionOrder(int[] Order, double[] Lost)
 {
     /// <summary>Starts with all groups and always removes the one that costs least, with all readers refitted after every step.</summary>
@@ -54,6 +54,26 @@ internal sealed record SelectionOrder(int[] Order, double[] Lost)
         for (var i = 1; i < lost.Count; i++)
             lost[i] = Math.Max(lost[i], lost[i - 1]);
         return new SelectionOrder([.. order], [.. lost]);
+    }
+
+    /// <summary>What is lost when groups go in a given order.</summary>
+    /// <param name="readers">Who reads the groups.</param>
+    /// <param name="groups">How many groups the role has.</param>
+    /// <param name="order">The groups that may go, first to go first.</param>
+    /// <param name="noise">As in <see cref="Backward"/>.</param>
+    /// <param name="cancellation">Looked at before each step.</param>
+    public static SelectionOrder Along(IReadOnlyList<ReaderMoments> readers, int groups, int[] order, double noise, CancellationToken cancellation = default)
+    {
+        using var search = new SubsetSearch(readers, groups, noise, allInUse: true);
+        var lost = new List<double> { search.Lost };
+        foreach (var group in order)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            search.Toggle(group, drop: true);
+            lost.Add(Math.Max(lost[^1], search.Lost));
+        }
+
+        return new SelectionOrder(order, [.. lost]);
     }
 
     /// <summary>Exchanges groups that went for groups that stayed as long as less is lost by it.</summary>

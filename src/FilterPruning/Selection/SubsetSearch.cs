@@ -1,6 +1,6 @@
 namespace FilterPruning.Selection;
 
-/// <summary>The channel groups of one role and all its readers: takes groups in and out of use and keeps count of the energy that is lost, over all readers, each relative to its own output.</summary>
+/// <summary>The channel groups of one role and all its readers: takes groups in and out of use and keeps count of what is lost: for each reader the share of its output's energy, times its weight, summed.</summary>
 internal sealed class SubsetSearch : IDisposable
 {
     private readonly List<(ReaderMoments Reader, SweepState State, double Scale)> _readers = [];
@@ -17,7 +17,7 @@ internal sealed class SubsetSearch : IDisposable
         foreach (var reader in readers)
         {
             var (state, lost) = allInUse ? reader.AllInUse(noise) : reader.NoneInUse(noise);
-            var scale = reader.Energy > 0 ? 1 / (reader.Energy * readers.Count) : 0;
+            var scale = reader.Weight / reader.Energy;
             _readers.Add((reader, state, scale));
             Lost += lost * scale;
         }
@@ -31,7 +31,7 @@ internal sealed class SubsetSearch : IDisposable
     /// <summary>Which groups are in use.</summary>
     public bool[] InUse { get; }
 
-    /// <summary>The mean over the readers of the share of its output's energy that a reader loses.</summary>
+    /// <summary>The shares of the readers' output energy that are lost, times their weights.</summary>
     public double Lost { get; private set; }
 
     /// <summary>What each group in use would cost, and what each other one would give back; 0 or more, in the units of <see cref="Lost"/>.</summary>

@@ -88,7 +88,7 @@ public sealed class ResultSetTests : IDisposable
         (string Part, System.Text.Json.Nodes.JsonNode Value)[] changes =
         [
             ("dataset", "x"), ("model", "x"), ("checkpoint", "x"), ("criterion", "x"), ("scope", "x"), ("layers", "x"), ("ratio", 0.6), ("target", "macs:0.5"),
-            ("repair", "x"), ("images", 4), ("fineTuned", true), ("seed", 7), ("evalImages", 50), ("evalSize", 320),
+            ("repair", "x"), ("images", 4), ("fineTuned", true), ("seed", 7), ("evalImages", 50), ("evalSize", 320), ("variant", "x"),
         ];
         Lines.Write(_folder["a.jsonl"], [Lines.Point("l1", "local", 0.5, "none", 0.4), .. changes.Select(change => Lines.Point("l1", "local", 0.5, "none", 0.4, change: json => json[change.Part] = change.Value))]);
         Assert.Equal(1 + changes.Length, ResultSet.Read([_folder["a.jsonl"]]).Points.Count);

@@ -118,6 +118,16 @@ public sealed class StudyTablesTests : IDisposable
     }
 
     [Fact]
+    public void A_model_trained_from_scratch_is_neither_raw_nor_repaired()
+    {
+        JsonObject[] points = [Lines.Dense(), Lines.Point("l1", "local", 0.6, "none", 0.1), Lines.Point("l1", "local", 0.6, "none", 0.79, change: json => json["variant"] = "from scratch")];
+        var row = Assert.Single(Table("accuracy", points).Rows);
+        Assert.Equal(("0.100", "0.790", "none (from scratch)"), (row["AP50 raw"], row["AP50"], Table("measurements ratio=0.6", points).Rows[1]["repair"]));
+        Assert.Equal("not measured", Table("goals", points).Rows.Single(goal => goal["setting"] == "60 % of all filters")["reached"]);
+        Assert.All(CurveLine.Of(Read(points).Points), line => Assert.Equal(CurveKind.Raw, line.Kind));
+    }
+
+    [Fact]
     public void Costs_are_in_their_units()
     {
         var row = Assert.Single(Table("cost", Lines.Dense(), Lines.Point("l1", "local", 0.5, "least-squares", 0.6, change: json =>

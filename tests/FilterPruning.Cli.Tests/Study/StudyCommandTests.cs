@@ -51,7 +51,7 @@ public sealed class StudyCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData("--criteria", "l1,l3", "l3", "fpgm")]
+    [InlineData("--criteria", "l1,l3", "l3", "gram")]
     [InlineData("--best", "wurst", "wurst", "l1")]
     [InlineData("--scopes", "globule", "globule", "global-raw")]
     [InlineData("--layers", "outer", "outer", "backbone")]

@@ -12,25 +12,28 @@ public sealed class StudyFileTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
+    // Every append waits for the disk, so not every byte is tried: those around the ends of lines, and every 41st, which falls on all kinds of bytes.
     [Fact]
     public void A_run_that_was_killed_at_any_byte_is_completed_to_the_same_lines()
     {
+        var points = Points.Take(3).ToList();
         var whole = _folder["whole.jsonl"];
-        Run(whole);
+        Run(whole, points);
         var bytes = File.ReadAllBytes(whole);
         var expected = File.ReadAllLines(whole);
-        Assert.Equal(Points.Count, expected.Length);
+        Assert.Equal(points.Count, expected.Length);
+        int[] ends = [.. Enumerable.Range(0, bytes.Length).Where(index => bytes[index] == '\n')];
 
-        for (var length = 0; length <= bytes.Length; length++)
+        foreach (var length in Enumerable.Range(0, bytes.Length + 1).Where(length => length % 41 == 0 || ends.Append(0).Any(end => Math.Abs(length - end) <= 2)))
         {
             var path = _folder["cut.jsonl"];
             File.WriteAllBytes(path, bytes[..length]);
             File.Delete(StudyFile.TornPath(path));
             var complete = bytes[..length].Count(value => value == '\n');
 
-            var result = Run(path);
+            var result = Run(path, points);
 
-            Assert.Equal(Points.Count - complete, result.Measured);
+            Assert.Equal(points.Count - complete, result.Measured);
             Assert.Equal(complete, result.Skipped);
             Assert.Equal(expected, File.ReadAllLines(path));
             var torn = length - (Array.LastIndexOf(bytes, (byte)'\n', Math.Max(0, length - 1), length) + 1);
@@ -51,15 +54,15 @@ public sealed class StudyFileTests : IDisposable
         }
 
         Assert.Equal(Points.Take(3), StudyFile.Read(path).Select(point => point.Key));
-        Run(path);
+        Run(path, Points);
         Assert.Equal(Points, StudyFile.Read(path).Select(point => point.Key));
     }
 
     [Fact]
     public void Joined_shards_hold_what_one_run_does()
     {
-        Run(_folder["one.jsonl"]);
-        foreach (var shards in new[] { 1, 2, 3, 5 })
+        Run(_folder["one.jsonl"], Points);
+        foreach (var shards in new[] { 2, 5 })
         {
             var joined = new List<string>();
             for (var shard = 1; shard <= shards; shard++)
@@ -87,7 +90,7 @@ public sealed class StudyFileTests : IDisposable
 
         Assert.StartsWith($"[2/{Points.Count}]", notes[1], StringComparison.Ordinal);
         Assert.EndsWith("left", notes[1], StringComparison.Ordinal);
-        Assert.Equal(Points.Count - 2, Run(path).Measured);
+        Assert.Equal(Points.Count - 2, Run(path, Points).Measured);
     }
 
     [Fact]
@@ -130,10 +133,10 @@ public sealed class StudyFileTests : IDisposable
         Assert.Contains("×", json, StringComparison.Ordinal);
     }
 
-    private StudyRunResult Run(string path)
+    private static StudyRunResult Run(string path, IReadOnlyList<StudyKey> points)
     {
         using var file = StudyFile.Open(path);
-        return StudyRun.Run(Points, file, (key, _) => Measured(key), _ => { }, null, TestContext.Current.CancellationToken);
+        return StudyRun.Run(points, file, (key, _) => Measured(key), _ => { }, null, TestContext.Current.CancellationToken);
     }
 
     private static StudyPoint Measured(StudyKey key) =>

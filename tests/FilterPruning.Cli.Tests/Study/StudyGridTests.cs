@@ -6,7 +6,7 @@ internal static class Grids
 {
     public static StudyGrid Whole { get; } = new()
     {
-        Dataset = "pennfudan", Model = "maskrcnn_resnet50_fpn", Checkpoint = "0123456789ab", EvalImages = 25, EvalSize = 320, Criteria = ["l1", "fpgm", "random", "l2"],
+        Dataset = "pennfudan", Model = "maskrcnn_resnet50_fpn", Checkpoint = "0123456789ab", EvalImages = 25, EvalSize = 320, Criteria = ["l1", "gram", "random", "l2"],
     };
 
     public static StudyGrid Small { get; } = Whole with { Criteria = ["l1", "random"], Seeds = [0, 1], Scopes = ["local", "global-raw"], Ratios = [0, 0.5], Targets = ["macs:0.5"] };
@@ -38,7 +38,7 @@ public sealed class StudyGridTests
         Assert.All(points.Skip(1).Take(18), point => Assert.Equal(("l1", "local"), (point.Criterion, point.Scope)));
         Assert.Equal([(0.1, "none"), (0.1, "least-squares"), (0.2, "none")], points.Skip(1).Take(3).Select(point => (point.Ratio!.Value, point.Repair)));
         (string, string, int)[] series = [.. points.Skip(1).Select(point => (point.Criterion, point.Scope, point.Seed)).Distinct()];
-        Assert.Equal([("l1", "local", 0), ("l1", "global-normalised", 0), ("fpgm", "local", 0), ("l1", "global-raw", 0), ("fpgm", "global-normalised", 0), ("random", "local", 0)], series.Take(6));
+        Assert.Equal([("l1", "local", 0), ("l1", "global-normalised", 0), ("gram", "local", 0), ("l1", "global-raw", 0), ("gram", "global-normalised", 0), ("random", "local", 0)], series.Take(6));
         Assert.Equal(("random", "global-raw", 2), series[^1]);
         Assert.Equal(points, Grids.Whole.Points());
     }

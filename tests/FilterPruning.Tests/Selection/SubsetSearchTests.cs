@@ -76,8 +76,8 @@ public sealed class SubsetSearchTests
     {
         // The second reader is a thousand times louder, and still has half of the say: 0.9 / 2 + 0.2 / 2 = 0.55 against 0.1 / 2 + 0.8 / 2 = 0.45.
         using var scope = NewDisposeScope();
-        using var quiet = new ReaderMoments(eye(2, dtype: float64), diag(tensor([0.9, 0.1])), Singles(2), 1);
-        using var loud = new ReaderMoments(eye(2, dtype: float64), diag(tensor([200.0, 800.0])), Singles(2), 1000);
+        using var quiet = new ReaderMoments(eye(2, dtype: float64), diag(tensor([0.9, 0.1])), Singles(2), 1, 0.5);
+        using var loud = new ReaderMoments(eye(2, dtype: float64), diag(tensor([200.0, 800.0])), Singles(2), 1000, 0.5);
         var path = SelectionOrder.Backward([quiet, loud], new bool[2], Noise);
         Assert.Equal([1, 0], path.Order);
         Assert.Equal(0.45, path.Lost[1], 1e-7);
@@ -87,8 +87,8 @@ public sealed class SubsetSearchTests
     public void AReaderThatDoesNotSeeAGroupHasNoSayInIt()
     {
         using var scope = NewDisposeScope();
-        using var one = new ReaderMoments(eye(1, dtype: float64), eye(1, dtype: float64), [[], [0]], 2);
-        using var two = new ReaderMoments(eye(1, dtype: float64), eye(1, dtype: float64), [[0], []], 1);
+        using var one = new ReaderMoments(eye(1, dtype: float64), eye(1, dtype: float64), [[], [0]], 2, 0.5);
+        using var two = new ReaderMoments(eye(1, dtype: float64), eye(1, dtype: float64), [[0], []], 1, 0.5);
         var path = SelectionOrder.Backward([one, two], new bool[2], Noise);
         Assert.Equal([1, 0], path.Order);
         Assert.Equal(0.25, path.Lost[1], 1e-7);
