@@ -59,7 +59,8 @@ internal static class PruneCommand
             var named = parsed.GetValue(criterion) ?? (split == PruningScope.Allocated ? Gram : "l1");
             var byReconstruction = string.Equals(named, Gram, StringComparison.OrdinalIgnoreCase);
             var measures = byReconstruction || split == PruningScope.Allocated;
-            if (measures && parsed.GetValue(repair) is null)
+            var dataFree = parsed.GetValue(repair) == DataFree.Name;
+            if (measures && (dataFree || parsed.GetValue(repair) is null))
                 throw new ArgumentException($"{(byReconstruction ? $"--criterion {Gram}" : "--scope allocated")} measures on unlabelled images; give a folder of them with --repair, or choose another criterion and scope.");
             var pruning = new PruningOptions
             {
@@ -84,7 +85,6 @@ internal static class PruneCommand
             var earlier = model.PlanOf(parsed);
             var job = new PruneJob(detector, pruning, byReconstruction);
             Output.WithProgress($"Tracing {description.Model}", _ => job.Trace(Math.Min(model.SizeOf(parsed, description), PruneJob.TraceSize)));
-            var dataFree = parsed.GetValue(repair) == DataFree.Name;
             IReadOnlyList<Tensor> pictures = !dataFree && parsed.GetValue(repair) is { } folder ? DataFolders.Unlabelled(folder, parsed.GetValue(images), parsed.GetValue(seed), description.Split) : [];
             if (measures)
                 Output.WithProgress($"Measuring on {pictures.Count} images", report => Done(() => job.Collect(pictures, report, cancellation)));
