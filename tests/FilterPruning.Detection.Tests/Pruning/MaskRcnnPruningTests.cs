@@ -18,7 +18,7 @@ public class MaskRcnnPruningTests
         using var generator = new Generator(1, CPU);
         var image = rand(3, 64, 64, generator: generator);
         var graph = DependencyGraph.Trace(model, m => m.Detect([image]));
-        foreach (var pruningScope in Enum.GetValues<PruningScope>())
+        foreach (var pruningScope in new[] { PruningScope.Local, PruningScope.Global, PruningScope.Isomorphic })
         {
             Cost? previous = null;
             for (var tenth = 0; tenth < 10; tenth++)

@@ -45,7 +45,7 @@ public class IterativeTests
 
     [Fact]
     public void Random_nets_end_where_one_cut_would_have_taken_them()
-        => Gen.Select(RandomNetTests.Steps, Gen.Enum<PruningScope>(), Gen.Enum<ScheduleShape>(), Gen.Int[1, 2]).Sample((steps, among, shape, multiple) =>
+        => Gen.Select(RandomNetTests.Steps, Gen.Int[0, RankingScopes.All.Length - 1].Select(index => RankingScopes.All[index]), Gen.Enum<ScheduleShape>(), Gen.Int[1, 2]).Sample((steps, among, shape, multiple) =>
         {
             using var scope = NewDisposeScope();
             var net = RandomNetTests.Build(steps);

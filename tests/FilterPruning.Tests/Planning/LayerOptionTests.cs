@@ -15,7 +15,7 @@ public class LayerOptionTests
     {
         using var scope = NewDisposeScope();
         var graph = new ChainNet(10, 20).Graph(TiedNet.Example());
-        foreach (var among in Enum.GetValues<PruningScope>())
+        foreach (var among in RankingScopes.All)
         {
             var plan = PruningPlanner.CreatePlan(graph, new PruningOptions { Ratio = 0.5, Scope = among, LayerRatios = [new("first", 0.3)] });
             Assert.Equal((7, 10), (plan.Find("first")!.KeptOutputs, plan.Find("second")!.KeptOutputs));
@@ -49,7 +49,7 @@ public class LayerOptionTests
         var net = new ChainNet(10, 20);
         net.first.weight.mul_(1e-6);
         var graph = net.Graph(TiedNet.Example());
-        foreach (var among in Enum.GetValues<PruningScope>())
+        foreach (var among in RankingScopes.All)
         {
             var plan = PruningPlanner.CreatePlan(graph, new PruningOptions { Ratio = 0.3, Scope = among, MaximumLayerRatio = 0.35 });
             Assert.All(plan.Layers, layer => Assert.True(layer.RemovedOutputs.Count <= 0.35 * layer.OutputChannels));

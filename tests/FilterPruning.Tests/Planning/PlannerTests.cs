@@ -35,7 +35,7 @@ public class PlannerTests
             var graph = new ChainNet(width).Graph(TiedNet.Example());
             for (var k = 0; k < width; k += 1 + (width / 20))
             {
-                foreach (var among in Enum.GetValues<PruningScope>())
+                foreach (var among in RankingScopes.All)
                 {
                     var plan = PruningPlanner.CreatePlan(graph, new PruningOptions { LayerRatios = [new("first", (double)k / width)], Scope = among });
                     Assert.Equal(k, plan.Find("first")!.RemovedOutputs.Count);

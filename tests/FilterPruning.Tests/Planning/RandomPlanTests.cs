@@ -19,7 +19,7 @@ public class RandomPlanTests
         _ => PruningTarget.KeepBytesShare(Math.Round(share, 2)),
     });
 
-    private static readonly Gen<PruningOptions> _options = Gen.Select(_targets, Gen.Enum<PruningScope>(), Gen.Int[1, 4], Gen.Int[1, 3], Gen.Int[0, 7], Gen.Int[0, 4], (target, scope, multiple, least, bits, tenths) => new PruningOptions
+    private static readonly Gen<PruningOptions> _options = Gen.Select(_targets, Gen.Int[0, RankingScopes.All.Length - 1].Select(index => RankingScopes.All[index]), Gen.Int[1, 4], Gen.Int[1, 3], Gen.Int[0, 7], Gen.Int[0, 4], (target, scope, multiple, least, bits, tenths) => new PruningOptions
     {
         Target = target,
         Ratio = target is null ? 0.4 : 0,

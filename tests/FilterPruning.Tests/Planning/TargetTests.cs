@@ -33,7 +33,7 @@ public class TargetTests
         var data = new TheoryData<TargetMeasure, PruningScope, int>();
         foreach (var measure in new[] { TargetMeasure.Parameters, TargetMeasure.Macs, TargetMeasure.Bytes })
         {
-            foreach (var scope in Enum.GetValues<PruningScope>())
+            foreach (var scope in RankingScopes.All)
             {
                 data.Add(measure, scope, 1);
                 data.Add(measure, scope, 4);
@@ -96,7 +96,7 @@ public class TargetTests
     {
         using var scope = NewDisposeScope();
         var graph = new TiedNet().Graph(TiedNet.Example());
-        foreach (var among in Enum.GetValues<PruningScope>())
+        foreach (var among in RankingScopes.All)
         {
             for (var tenth = 1; tenth <= 10; tenth++)
             {
@@ -141,7 +141,7 @@ public class TargetTests
     {
         using var scope = NewDisposeScope();
         var graph = new ChainNet(A, B).Graph(TiedNet.Example());
-        foreach (var among in Enum.GetValues<PruningScope>())
+        foreach (var among in RankingScopes.All)
         {
             var options = new PruningOptions { Target = PruningTarget.AtMostParameters(40), Scope = among };
             Expect(options, Parameters(1, 1), Parameters(A, B));
