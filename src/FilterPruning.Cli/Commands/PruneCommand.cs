@@ -61,7 +61,7 @@ internal static class PruneCommand
             var measures = byReconstruction || split == PruningScope.Allocated;
             var dataFree = parsed.GetValue(repair) == DataFree.Name;
             if (measures && (dataFree || parsed.GetValue(repair) is null))
-                throw new ArgumentException($"{(byReconstruction ? $"--criterion {Gram}" : "--scope allocated")} measures on unlabelled images; give a folder of them with --repair, or choose another criterion and scope.");
+                throw new ArgumentException($"{(split == PruningScope.Allocated ? "--scope allocated" : $"--criterion {Gram}")} measures on unlabelled images; give a folder of them with --repair, or choose another criterion and scope.");
             var pruning = new PruningOptions
             {
                 Ratio = parsed.GetValue(ratio),

@@ -49,6 +49,9 @@ internal sealed class ConsumerRepair : IDisposable
         IReadOnlyList<Tensor> dense = [.. sample.RowsOf(Layer).Take(pruned.Count)];
         if (!dense.Select(rows => rows.shape[0]).SequenceEqual(pruned.Select(rows => rows.shape[0])))
             throw prunedRows.RowsDiffer();
+        // Nothing is known of a layer that no input reached: what it keeps stays as it is.
+        if (pruned.Sum(rows => rows.shape[0]) == 0)
+            return new LayerRepair(Layer.Name, _layouts.Sum(layout => layout.KeptCount), _layouts.Sum(layout => layout.Channels), 0, 0, 0, 0, HasIntercept: false);
         var norm = sample.Norms.After(Layer);
         var offset = _bias is null && norm is not null ? norm.Rule.InputOffset(norm.Module) : null;
         var target = _bias?.Tensor ?? offset?.Tensor;

@@ -113,7 +113,7 @@ public sealed class StudyBenchTests(StudyBenchTests.Traced traced) : IClassFixtu
     {
         var point = Measure(Key(criterion, 0.3) with { Repair = repair, Images = StudyRepairs.NeedsPhotos(repair) ? 2 : 0, Seed = 1 });
         Assert.Equal(StudyPoint.Measured, point.Status);
-        Assert.True(point.Seconds is { Score: > 0, Repair: > 0 });
+        Assert.True(point.Seconds is { Score: >= 0, Repair: > 0 });      // random scores take less than a millisecond
         Assert.Equal(repair == "data-free", point.Seconds.Collect is null);
     }
 

@@ -86,6 +86,23 @@ public class CalibrationSampleTests
     }
 
     [Fact]
+    public void A_layer_that_no_input_reaches_keeps_its_weights()
+    {
+        using var scope = NewDisposeScope();
+        var net = new ResidualNet();
+        var (graph, plan) = Plan(net);
+        var kept = Enumerable.Range(0, 16).Except(plan.Find("last")!.RemovedInputs).Select(channel => (long)channel).ToArray();
+        var before = net.Last.weight!.detach().index_select(1, tensor(kept)).clone();
+
+        var report = LeastSquaresRepair.Apply(net, graph, plan, [1, 2], (model, seed) => model.WithoutLast(ResidualNet.Noise(seed)));
+
+        Assert.Equal(0, report.Layers.Single(layer => layer.Layer == "last").Rows);
+        Assert.Contains("not reached by any input", report.ToText(), StringComparison.Ordinal);
+        Assert.True(net.Last.weight.index_select(1, tensor(kept)).equal(before).all().item<bool>());
+        Assert.True(report.Layers.Single(layer => layer.Layer == "outer").Rows > 0);
+    }
+
+    [Fact]
     public void A_sample_of_another_model_is_refused()
     {
         using var scope = NewDisposeScope();

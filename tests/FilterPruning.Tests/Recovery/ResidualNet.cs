@@ -38,8 +38,15 @@ internal sealed class ResidualNet : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
+        return last.call(WithoutLast(input)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>What the last layer reads.</summary>
+    public Tensor WithoutLast(Tensor input)
+    {
+        using var scope = NewDisposeScope();
         var x = nn.functional.relu(stem.call(input));                              // [N, 16, 12, 12]
         var y = norm.call(outer.call(nn.functional.relu(inner.call(x))));
-        return last.call(nn.functional.relu(x + y)).MoveToOuterDisposeScope();
+        return nn.functional.relu(x + y).MoveToOuterDisposeScope();
     }
 }
