@@ -189,7 +189,12 @@ public sealed class OwnDataTests : IDisposable
                 var left = category + (2 * (id % 5));
                 annotations.Add(new JsonObject
                 {
-                    ["id"] = (10 * id) + category, ["image_id"] = id, ["category_id"] = category, ["iscrowd"] = 0, ["area"] = 400, ["bbox"] = new JsonArray(left, 10, 20, 20),
+                    ["id"] = (10 * id) + category,
+                    ["image_id"] = id,
+                    ["category_id"] = category,
+                    ["iscrowd"] = 0,
+                    ["area"] = 400,
+                    ["bbox"] = new JsonArray(left, 10, 20, 20),
                     ["segmentation"] = new JsonArray(new JsonArray(left, 10, left + 20, 10, left + 20, 30, left, 30)),
                 });
             }

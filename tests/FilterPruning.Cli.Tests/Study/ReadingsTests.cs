@@ -10,7 +10,14 @@ public sealed class ReadingsTests : IDisposable
 {
     private readonly MaskRcnnModel _model = MaskRcnn.ResNet18Fpn(2, new MaskRcnnOptions
     {
-        MinSize = 64, MaxSize = 64, BackboneWidth = 8, FpnChannels = 16, RepresentationSize = 20, MaskChannels = 10, MaskReducedChannels = 10, Seed = 3,
+        MinSize = 64,
+        MaxSize = 64,
+        BackboneWidth = 8,
+        FpnChannels = 16,
+        RepresentationSize = 20,
+        MaskChannels = 10,
+        MaskReducedChannels = 10,
+        Seed = 3,
     });
 
     private readonly DependencyGraph _graph;

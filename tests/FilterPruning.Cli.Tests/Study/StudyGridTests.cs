@@ -6,7 +6,12 @@ internal static class Grids
 {
     public static StudyGrid Whole { get; } = new()
     {
-        Dataset = "pennfudan", Model = "maskrcnn_resnet50_fpn", Checkpoint = "0123456789ab", EvalImages = 25, EvalSize = 320, Criteria = ["l1", "gram", "random", "l2"],
+        Dataset = "pennfudan",
+        Model = "maskrcnn_resnet50_fpn",
+        Checkpoint = "0123456789ab",
+        EvalImages = 25,
+        EvalSize = 320,
+        Criteria = ["l1", "gram", "random", "l2"],
     };
 
     public static StudyGrid Small { get; } = Whole with { Criteria = ["l1", "random"], Seeds = [0, 1], Scopes = ["local", "global-raw"], Ratios = [0, 0.5], Targets = ["macs:0.5"] };
