@@ -144,14 +144,14 @@ public abstract class LayerRule
     /// <summary>How many places of its input one output place is a weighted sum of, where <see cref="PatchesAt"/> can gather them; otherwise 0.</summary>
     internal virtual int TapsSeen(nn.Module module) => 0;
 
-    /// <summary>The number of output places of a call, samples included.</summary>
-    internal virtual long PlacesOf(nn.Module module, Tensor input) => throw new NotSupportedException();
+    /// <summary>The number of output places of a call, samples included. Asked only of a layer whose <see cref="TapsSeen"/> is above 0, whose rule therefore overrides it.</summary>
+    internal virtual long PlacesOf(nn.Module module, Tensor input) => throw new System.Diagnostics.UnreachableException($"{Kind} says that it sees no taps.");
 
-    /// <summary>What the kernel sees at some output places, <c>[places, input channels, taps]</c>, zeros outside of the input; the caller's.</summary>
+    /// <summary>What the kernel sees at some output places, <c>[places, input channels, taps]</c>, zeros outside of the input; the caller's. Asked like <see cref="PlacesOf"/>.</summary>
     /// <param name="module">The layer.</param>
     /// <param name="input">The call's input.</param>
     /// <param name="places">Places, counted through samples and positions.</param>
-    internal virtual Tensor PatchesAt(nn.Module module, Tensor input, long[] places) => throw new NotSupportedException();
+    internal virtual Tensor PatchesAt(nn.Module module, Tensor input, long[] places) => throw new System.Diagnostics.UnreachableException($"{Kind} says that it sees no taps.");
 
     /// <summary>Watches the calls of a layer by hooks until the result is disposed. The default covers modules of up to three tensors that return one tensor or a pair.</summary>
     /// <param name="module">The layer.</param>

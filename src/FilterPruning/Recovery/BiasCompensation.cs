@@ -18,7 +18,7 @@ namespace FilterPruning.Recovery;
 /// <para>
 /// The model keeps its width and the weights for removed channels become zero, so the plan can be cut afterwards as if nothing had happened (<see cref="Surgery.Surgeon"/> then proves equality with the
 /// compensated model). Every layer's means are those of the dense model, so it costs one forward for each input. <see cref="LeastSquaresRepair"/> contains this as its intercept;
-/// <see cref="MomentMatching"/> is as cheap and stronger.
+/// <see cref="MomentMatching"/> costs one more and is stronger.
 /// </para>
 /// </remarks>
 public static class BiasCompensation

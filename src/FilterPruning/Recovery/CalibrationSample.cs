@@ -85,8 +85,7 @@ public sealed class CalibrationSample : IDisposable
         ArgumentNullException.ThrowIfNull(forward);
         options ??= new CalibrationOptions();
         options.Validate();
-        if (!ReferenceEquals(model, graph.Model))
-            throw new ArgumentException("The graph was traced from another model. Trace this model and plan again.", nameof(graph));
+        RepairChecks.SameModel(model, graph);
 
         Func<object?>[] answers = [.. inputs.Select<TInput, Func<object?>>(input => () => forward(model, input))];
         if (answers.Length == 0)

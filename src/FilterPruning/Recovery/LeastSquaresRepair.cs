@@ -12,7 +12,7 @@ namespace FilterPruning.Recovery;
 /// <para>
 /// Layers are fitted in data order, each on what the already pruned and repaired layers before it deliver, against what the dense model
 /// delivers: the scheme of He, Zhang and Sun, "Channel Pruning for Accelerating Very Deep Neural Networks" (ICCV 2017), section 3.1, with a
-/// ridge chosen on held-out rows, in closed form on Gram matrices of channels, with an intercept.
+/// ridge chosen on held-out rows, in closed form on Gram matrices, with an intercept: first by a map of channels, then (see <see cref="RepairOptions"/>) on whole patches.
 /// </para>
 /// <para>
 /// The model keeps its width: consumers' weights for removed channels become zero and the others take over, so the plan can be cut
@@ -39,7 +39,7 @@ public static class LeastSquaresRepair
     /// <param name="graph">Its graph.</param>
     /// <param name="plan">What is going to be removed.</param>
     /// <param name="inputs">Unlabelled inputs, at least one; not disposed.</param>
-    /// <param name="forward">Runs the model on one input; called many times for each.</param>
+    /// <param name="forward">Runs the model on one input; called about twice for each, also on other threads, of which one runs at a time.</param>
     /// <param name="options">Options; null for the defaults.</param>
     /// <param name="cancellation">Cancels between layers; the model is then as it was.</param>
     /// <exception cref="PruningException">The plan does not fit the graph, or the rows of the two models differ.</exception>

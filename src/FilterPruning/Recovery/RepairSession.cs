@@ -18,7 +18,7 @@ internal sealed class RepairSession : IDisposable
         _options = options;
         GraphChecks.ThrowIfStale(sample.Graph);
         _consumers = [.. sample.Readers
-            .Select(layer => (Layer: layer, Removed: RemovedInputs(layer, plan)))
+            .Select(layer => (Layer: layer, Removed: RepairChecks.RemovedInputs(layer, plan)))
             .Where(consumer => consumer.Removed.Count > 0)
             .Select(consumer => new ConsumerRepair(consumer.Layer, consumer.Removed.ToHashSet(), options.Patches && RowSampler.CanGather(consumer.Layer)))];
     }
@@ -52,20 +52,6 @@ internal sealed class RepairSession : IDisposable
     {
         _repairs.Add(consumer.Fit(_sample, pruned, _options));
         _options.Progress?.Report(new RepairProgress(consumer.Layer.Name, _repairs.Count, _consumers.Count));
-    }
-
-    private static IReadOnlyList<int> RemovedInputs(TracedLayer layer, PruningPlan plan)
-    {
-        var planned = plan.Find(layer.Name);
-        if (planned is null || planned.InputChannels != layer.InputChannels || planned.OutputChannels != layer.OutputChannels)
-        {
-            throw new PruningException(
-                $"The plan does not fit the graph at '{layer.Name}': the model has {layer.InputChannels} -> {layer.OutputChannels} channels there, "
-                + (planned is null ? "and the plan does not name it." : $"the plan was made for {planned.InputChannels} -> {planned.OutputChannels}.")
-                + " Make a plan from this graph.");
-        }
-
-        return planned.RemovedInputs;
     }
 
     private void Restore()
