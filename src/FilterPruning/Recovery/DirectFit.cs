@@ -82,8 +82,10 @@ internal sealed class DirectFit : IDisposable
             foreach (var call in _calls)
             {
                 using var inner = NewDisposeScope();
-                var x = WithOne(call.Seen);
-                right.add_(x.t().mm(Missing(call, map)));
+                var missing = Missing(call, map);
+                right.narrow(0, 0, unknowns).add_(call.Seen.t().mm(missing));
+                if (_intercept)
+                    right.narrow(0, unknowns, 1).add_(missing.sum(dim: 0));
             }
 
             map = system.Solve(right);
@@ -95,15 +97,25 @@ internal sealed class DirectFit : IDisposable
 
     public void Dispose() => _calls.Clear();
 
-    private Tensor WithOne(Tensor seen) => _intercept ? cat([seen, ones(seen.shape[0], 1)], 1) : seen;
+    // What a map makes of the rows: float32 [rows, outputs].
+    private Tensor Answers(Tensor seen, Tensor map)
+    {
+        var single = map.to(float32);
+        return _intercept ? seen.mm(single.narrow(0, 0, seen.shape[1])).add_(single.narrow(0, seen.shape[1], 1)) : seen.mm(single);
+    }
 
     // What the outputs lack beside the centre, in units of the layer's own output.
-    private Tensor Missing(Call call, Tensor? map)
+    private Tensor Missing(Call call, Tensor map)
     {
-        var own = map is null ? null : WithOne(call.Seen).mm(map.to(float32));
+        var own = Answers(call.Seen, map);
+        return Lacking(call, own) + own;
+    }
+
+    // What they lack beside the centre and what was added to it.
+    private Tensor Lacking(Call call, Tensor? own)
+    {
         var now = own is null ? call.Start : call.Start + (_slope * own);
-        var missing = InOwnUnits(_rectified ? where(call.Goal <= 0, -now.clamp_min(0), call.Goal - now) : call.Goal - now);
-        return own is null ? missing : missing + own;
+        return InOwnUnits(_rectified ? where(call.Goal <= 0, -now.clamp_min(0), call.Goal - now) : call.Goal - now);
     }
 
     private Tensor InOwnUnits(Tensor error)
@@ -118,8 +130,7 @@ internal sealed class DirectFit : IDisposable
         foreach (var call in _calls)
         {
             using var scope = NewDisposeScope();
-            var missing = Missing(call, map);
-            loss += (map is null ? missing : missing - WithOne(call.Seen).mm(map.to(float32))).pow(2).sum().item<float>();
+            loss += Lacking(call, map is null ? null : Answers(call.Seen, map)).pow(2).sum().item<float>();
         }
 
         return loss;

@@ -11,6 +11,7 @@ namespace FilterPruning.Recovery;
 internal sealed class RidgeFit : IDisposable
 {
     private const int WidestExact = 256;
+    private const int SquareBlocks = 6;
 
     private readonly bool _intercept;
     private readonly Tensor _xx;
@@ -37,13 +38,22 @@ internal sealed class RidgeFit : IDisposable
         using var scope = NewDisposeScope();
         // Products of wide rows are summed in float32 within a call, as the layer itself does; sums over calls are always float64.
         var precision = x.shape[1] > WidestExact ? float32 : float64;
-        var left = x.to(precision);
+        var (left, right) = (x.to(precision), y.to(precision));
+        var kept = left.shape[1];
+        AddSquare(_xx, left);
+        _xy.narrow(0, 0, kept).add_(left.t().mm(right));
         if (_intercept)
-            left = cat([left, ones(left.shape[0], 1, dtype: precision)], 1);
-        var right = y.to(precision);
-        _xx.add_(left.t().mm(left));
-        _xy.add_(left.t().mm(right));
-        _yy?.add_(right.t().mm(right));
+        {
+            // the column of ones that the rows are thought to end in
+            var sums = left.sum(dim: 0, type: ScalarType.Float64);
+            _xx.narrow(0, kept, 1).narrow(1, 0, kept).add_(sums);
+            _xx.narrow(1, kept, 1).narrow(0, 0, kept).add_(sums.unsqueeze(1));
+            _xx.narrow(0, kept, 1).narrow(1, kept, 1).add_(left.shape[0]);
+            _xy.narrow(0, kept, 1).add_(right.sum(dim: 0, type: ScalarType.Float64));
+        }
+
+        if (_yy is not null)
+            AddSquare(_yy, right);
         _energy += right.pow(2).sum(ScalarType.Float64).item<double>();
         Rows += x.shape[0];
     }
@@ -105,5 +115,21 @@ internal sealed class RidgeFit : IDisposable
         _xx.Dispose();
         _xy.Dispose();
         _yy?.Dispose();
+    }
+
+    // Adds rowsᵀ·rows to the first columns of a symmetric sum. What lies left of the diagonal is copied from what lies right of it, a block of columns at a time.
+    private static void AddSquare(Tensor sum, Tensor rows)
+    {
+        var width = rows.shape[1];
+        var step = width > WidestExact ? (width + SquareBlocks - 1) / SquareBlocks : width;
+        for (long first = 0; first < width; first += step)
+        {
+            using var scope = NewDisposeScope();
+            var count = Math.Min(step, width - first);
+            var product = rows.narrow(1, first, count).t().mm(rows.narrow(1, first, width - first));     // [count, width − first]
+            sum.narrow(0, first, count).narrow(1, first, width - first).add_(product);
+            if (first + count < width)
+                sum.narrow(0, first + count, width - first - count).narrow(1, first, count).add_(product.narrow(1, count, width - first - count).t());
+        }
     }
 }

@@ -26,19 +26,29 @@ internal sealed class RowFits : IDisposable
     public void AddAll(int calls, Func<int, (Tensor X, Tensor Y)> rowsOf)
     {
         var every = (int)Math.Round(1 / _heldOutShare);
+        using var scope = NewDisposeScope();
+        var (training, heldOut) = (new Batch(_training), new Batch(_heldOut));
         for (var call = 0; call < calls; call++)
         {
-            using var scope = NewDisposeScope();
             var (x, y) = rowsOf(call);
-            if (x.shape[0] == 0)
+            var count = x.shape[0];
+            if (count == 0)
                 continue;
             if (!_choose)
-                _training.Add(x, y);
+                training.Add(x, y);
             else if (calls >= every)
-                (call % every == every - 1 ? _heldOut : _training).Add(x, y);
+                (call % every == every - 1 ? heldOut : training).Add(x, y);
             else
-                AddSplit(x, y);
+            {
+                // Too few calls to hold one out: the last rows of each are.
+                var last = (long)(count * _heldOutShare);
+                training.Add(x.narrow(0, 0, count - last), y.narrow(0, 0, count - last));
+                heldOut.Add(x.narrow(0, count - last, last), y.narrow(0, count - last, last));
+            }
         }
+
+        training.Flush();
+        heldOut.Flush();
     }
 
     /// <summary>The ridge whose map predicts the held-out rows best, weighed with a metric <c>[channels, channels]</c> or all channels alike.</summary>
@@ -70,13 +80,35 @@ internal sealed class RowFits : IDisposable
         _heldOut.Dispose();
     }
 
-    // Too few calls to hold one out: the last rows of each are.
-    private void AddSplit(Tensor x, Tensor y)
+    /// <summary>Rows on their way into a fit: one product of many rows is cheaper than many products of few.</summary>
+    private sealed class Batch(RidgeFit fit)
     {
-        var count = x.shape[0];
-        var heldOut = (long)(count * _heldOutShare);
-        _training.Add(x.narrow(0, 0, count - heldOut), y.narrow(0, 0, count - heldOut));
-        if (heldOut > 0)
-            _heldOut.Add(x.narrow(0, count - heldOut, heldOut), y.narrow(0, count - heldOut, heldOut));
+        private const int Most = 4096;
+
+        private readonly List<Tensor> _x = [];
+        private readonly List<Tensor> _y = [];
+        private long _rows;
+
+        public void Add(Tensor x, Tensor y)
+        {
+            if (x.shape[0] == 0)
+                return;
+            if (_rows + x.shape[0] > Most)
+                Flush();
+            _x.Add(x);
+            _y.Add(y);
+            _rows += x.shape[0];
+        }
+
+        public void Flush()
+        {
+            if (_rows == 0)
+                return;
+            using var scope = NewDisposeScope();
+            fit.Add(_x.Count == 1 ? _x[0] : cat(_x, 0), _y.Count == 1 ? _y[0] : cat(_y, 0));
+            _x.Clear();
+            _y.Clear();
+            _rows = 0;
+        }
     }
 }
