@@ -8,9 +8,9 @@ namespace FilterPruning.Benchmarks.Goals;
 /// <summary>What a number depends on besides the code: machine, threads, versions, each as one line.</summary>
 internal static partial class Surroundings
 {
-    /// <summary>For instance <c>AMD EPYC (family 25, model 17), 2 of 2 cores, 32 MiB last-level cache, 512-bit vectors, Linux X64</c>.</summary>
-    public static string Machine { get; } =
-        $"{Processor()}, {Cores.Allowed()} cores, {LastLevelCacheBytes >> 20} MiB last-level cache, {VectorBits()}-bit vectors, {(OperatingSystem.IsLinux() ? "Linux" : RuntimeInformation.OSDescription)} {RuntimeInformation.OSArchitecture}";
+    /// <summary>For instance <c>AMD EPYC (family 25, model 17), cores 0-1, 32 MiB last-level cache, 512-bit vectors, Linux X64</c>.</summary>
+    public static string Machine =>
+        $"{Processor()}, cores {Cores.Allowed()}, {LastLevelCacheBytes >> 20} MiB last-level cache, {VectorBits()}-bit vectors, {(OperatingSystem.IsLinux() ? "Linux" : RuntimeInformation.OSDescription)} {RuntimeInformation.OSArchitecture}";
 
     /// <summary>What libtorch would use, and what the environment asked of OpenMP. Suites that set threads themselves say so in their notes.</summary>
     public static string Threads => $"libtorch {get_num_threads()}, OMP_WAIT_POLICY {Environment.GetEnvironmentVariable("OMP_WAIT_POLICY") ?? "unset"}";
