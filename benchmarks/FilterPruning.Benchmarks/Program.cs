@@ -9,6 +9,7 @@ using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using FilterPruning.Benchmarks;
+using FilterPruning.Benchmarks.Scoring;
 using FilterPruning.Benchmarks.Goals;
 using Perfolizer.Horology;
 
