@@ -15,8 +15,8 @@ internal unsafe interface IElement
     /// <summary>What loaded magnitudes still have to be multiplied by; 1 where they are ready. A power of two.</summary>
     static abstract float Scale { get; }
 
-    /// <summary>Whether squares of finite values are exact in single precision and sums of a few neither overflow nor vanish there.</summary>
-    static abstract bool HasShortSquares { get; }
+    /// <summary>Whether number i lands in lane i.</summary>
+    static abstract bool IsInOrder { get; }
 
     /// <summary>The magnitudes of the sixteen numbers at <paramref name="p"/>, over <see cref="Scale"/>; no alignment is asked for. Where number i lands, <see cref="Place"/> says.</summary>
     /// <param name="p">The first of the numbers.</param>
@@ -40,7 +40,7 @@ internal readonly unsafe struct SingleElement : IElement
 
     public static float Scale => 1;
 
-    public static bool HasShortSquares => false;
+    public static bool IsInOrder => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (Vector256<float> First, Vector256<float> Second) Load(byte* p, ref Vector256<ushort> seen) =>
@@ -60,7 +60,7 @@ internal readonly unsafe struct BFloat16Element : IElement
 
     public static float Scale => 1;
 
-    public static bool HasShortSquares => false;  // exact, but with float32's range: they would overflow
+    public static bool IsInOrder => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (Vector256<float> First, Vector256<float> Second) Load(byte* p, ref Vector256<ushort> seen)
@@ -89,7 +89,7 @@ internal readonly unsafe struct HalfElement : IElement
 
     public static float Scale => 5.192296858534828e33f;  // 2¹¹²: the distance of the exponents' biases
 
-    public static bool HasShortSquares => true;  // 22 bits, from 2⁻⁴⁸ to 2³²
+    public static bool IsInOrder => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (Vector256<float> First, Vector256<float> Second) Load(byte* p, ref Vector256<ushort> seen)

@@ -39,20 +39,22 @@ internal struct FilterLayout
     /// <summary>The distance of <see cref="Rows"/>, in numbers.</summary>
     public readonly long RowStride => _rank == 0 ? 0 : _strides[_rank - 1];
 
-    /// <summary>Describes a weight that has numbers.</summary>
-    /// <returns>False when no numbers of a filter lie side by side, nor numbers of neighbouring filters: then no loop here would be fast.</returns>
+    /// <summary>Describes a weight.</summary>
+    /// <returns>False when it has no numbers, or no numbers of a filter lie side by side nor numbers of neighbouring filters: then no loop here would be fast.</returns>
     public static bool TryOf(Tensor weight, int axis, out FilterLayout layout)
     {
         layout = default;
         var rank = (int)weight.dim();
-        if (rank > MaxRank || weight.size(axis) > int.MaxValue)
-            return false;
-        layout.Filters = (int)weight.size(axis);
-        layout.FilterStride = weight.stride(axis);
         for (var i = 0; i < rank; i++)
         {
-            if (i != axis && weight.size(i) != 1)
-                layout.Insert(weight.size(i), weight.stride(i));
+            // Each of these questions goes to libtorch, and costs as much as summing a hundred numbers.
+            var size = weight.size(i);
+            if (size == 0 || rank > MaxRank || (i == axis && size > int.MaxValue))
+                return false;
+            if (i == axis)
+                (layout.Filters, layout.FilterStride) = ((int)size, weight.stride(i));
+            else if (size > 1)
+                layout.Insert(size, weight.stride(i));
         }
 
         layout.Join();

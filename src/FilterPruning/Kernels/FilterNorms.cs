@@ -37,13 +37,13 @@ public static class FilterNorms
     /// <exception cref="ArgumentOutOfRangeException">The weight has no such axis, or the exponent is not above 0.</exception>
     public static unsafe Tensor Lp(Tensor weight, double p, int filterAxis = 0)
     {
-        var axis = Check(weight, p, filterAxis);
+        var (type, axis) = Check(weight, p, filterAxis);
 
         // The vector path makes no tensor but its result, so it needs no scope of its own.
-        if (!TryLayout(weight, axis, p, out var layout))
+        if (!TryLayout(weight, type, axis, p, out var layout))
             return ByOperators(weight, axis, p);
         var norms = empty(layout.Filters, ScalarType.Float32, CPU);
-        Reduce(weight, layout, (float*)TensorAddress.Of(norms), p);
+        Reduce(weight, type, layout, (float*)TensorAddress.Of(norms), p);
         return norms;
     }
 
@@ -68,13 +68,13 @@ public static class FilterNorms
     /// <exception cref="ArgumentOutOfRangeException">The weight has no such axis, or the exponent is not above 0.</exception>
     public static unsafe void Lp(Tensor weight, double p, Span<float> norms, int filterAxis = 0)
     {
-        var axis = Check(weight, p, filterAxis);
+        var (type, axis) = Check(weight, p, filterAxis);
         if (norms.Length != weight.size(axis))
             throw new ArgumentException($"There is room for {norms.Length} norms, and the weight has {weight.size(axis)} filters along axis {axis}; give a span of that length.", nameof(norms));
-        if (TryLayout(weight, axis, p, out var layout))
+        if (TryLayout(weight, type, axis, p, out var layout))
         {
             fixed (float* first = norms)
-                Reduce(weight, layout, first, p);
+                Reduce(weight, type, layout, first, p);
             return;
         }
 
@@ -83,33 +83,35 @@ public static class FilterNorms
     }
 
     /// <summary>Whether the weight takes the vector path.</summary>
-    internal static bool IsFast(Tensor weight, int filterAxis = 0, double p = 1) => TryLayout(weight, filterAxis, p, out _);
+    internal static bool IsFast(Tensor weight, int filterAxis = 0, double p = 1) => TryLayout(weight, weight.dtype, filterAxis, p, out _);
 
-    private static int Check(Tensor weight, double p, int filterAxis)
+    private static (ScalarType Type, int Axis) Check(Tensor weight, double p, int filterAxis)
     {
         ArgumentNullException.ThrowIfNull(weight);
         if (!(p > 0))
             throw new ArgumentOutOfRangeException(nameof(p), p, "Allowed is p > 0; positive infinity takes the largest magnitude.");
         var rank = (int)weight.dim();
-        if (rank == 0 || !weight.is_floating_point())
-            throw new ArgumentException($"The weight is {weight.dtype} with {rank} dimensions; a floating weight of at least one dimension is needed.", nameof(weight));
+        var type = weight.dtype;
+        if (rank == 0 || (!IsShort(type) && !weight.is_floating_point()))
+            throw new ArgumentException($"The weight is {type} with {rank} dimensions; a floating weight of at least one dimension is needed.", nameof(weight));
         var axis = filterAxis < 0 ? filterAxis + rank : filterAxis;
         if (axis < 0 || axis >= rank)
             throw new ArgumentOutOfRangeException(nameof(filterAxis), filterAxis, $"The weight has {rank} dimensions; the filter axis must be from {-rank} to {rank - 1}.");
-        return axis;
+        return (type, axis);
     }
 
-    private static bool TryLayout(Tensor weight, int axis, double p, out FilterLayout layout)
+    private static bool TryLayout(Tensor weight, ScalarType type, int axis, double p, out FilterLayout layout)
     {
         layout = default;
-        return p <= LargestPower && weight.dtype is ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16
-            && weight.device_type == DeviceType.CPU && !weight.is_sparse && weight.numel() > 0 && FilterLayout.TryOf(weight, axis, out layout);
+        return p <= LargestPower && IsShort(type) && weight.device_type == DeviceType.CPU && !weight.is_sparse && FilterLayout.TryOf(weight, axis, out layout);
     }
 
-    private static unsafe void Reduce(Tensor weight, in FilterLayout layout, float* norms, double p)
+    private static bool IsShort(ScalarType type) => type is ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16;
+
+    private static unsafe void Reduce(Tensor weight, ScalarType type, in FilterLayout layout, float* norms, double p)
     {
         var first = TensorAddress.Of(weight);
-        switch (weight.dtype)
+        switch (type)
         {
             case ScalarType.Float32:
                 Reduce<SingleElement>(first, layout, norms, p);
@@ -129,15 +131,15 @@ public static class FilterNorms
         where TElement : struct, IElement
     {
         // Asking libtorch costs more than a small weight does.
-        var threads = layout.Filters * layout.Length * TElement.Bytes < FilterReduction<TElement, Magnitudes>.SharedBytes ? 1 : get_num_threads();
+        var threads = layout.Filters * layout.Length * TElement.Bytes < FilterReduction<TElement, Magnitudes, Short>.SharedBytes ? 1 : get_num_threads();
         if (p == 1)
-            FilterReduction<TElement, Magnitudes>.Run(weight, layout, norms, default, threads);
+            FilterReduction<TElement, Magnitudes, Short>.Run(weight, layout, norms, default, threads);
         else if (p == 2)
-            FilterReduction<TElement, Squares>.Run(weight, layout, norms, default, threads);
+            FilterReduction<TElement, Squares, Short>.Run(weight, layout, norms, default, threads);
         else if (2 * p == Math.Round(2 * p))
-            FilterReduction<TElement, HalfIntegerPower>.Run(weight, layout, norms, new((int)(2 * p)), threads);
+            FilterReduction<TElement, HalfIntegerPower, Short>.Run(weight, layout, norms, new((int)(2 * p)), threads);
         else
-            FilterReduction<TElement, AnyPower>.Run(weight, layout, norms, new(p), threads);
+            FilterReduction<TElement, AnyPower, Long>.Run(weight, layout, norms, new(p), threads);
     }
 
     private static Tensor ByOperators(Tensor weight, int axis, double p)

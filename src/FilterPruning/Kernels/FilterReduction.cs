@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace FilterPruning.Kernels;
 
 /// <summary>
@@ -5,12 +7,15 @@ namespace FilterPruning.Kernels;
 /// </summary>
 /// <remarks>
 /// Long runs are summed filter by filter. Short ones (the nine numbers of a 3×3 kernel, the single one of a linear layer's input channel) are added row by row into sums of all their columns,
-/// a tile at a time, and folded at the end. Which way is taken, and every sum's order, depends on the layout alone: any number of threads gives the same bits.
+/// a tile at a time, and folded at the end. Powers are taken at the width that is asked for, and again in double precision where a sum shows that they left its range. Which way is taken, and every sum's order, depends on the layout alone: any number of threads gives the same bits.
 /// </remarks>
-internal static unsafe class FilterReduction<TElement, TPower>
+internal static unsafe class FilterReduction<TElement, TPower, TWidth>
     where TElement : struct, IElement
     where TPower : unmanaged, IPower
+    where TWidth : struct, IWidth
 {
+    private const int Lanes = PowerSum<TElement, TPower, TWidth>.Lanes;
+
     // Sums on the stack: 16 kB, so that they stay in the first-level cache beside the rows that pass through.
     private const int TileColumns = 2048;
 
@@ -39,7 +44,7 @@ internal static unsafe class FilterReduction<TElement, TPower>
     {
         var run = (int)layout.Run;
         var parts = PartsOf(layout.Filters, TileColumns / run);
-        var least = PartsOf(PowerSum<TElement, TPower>.Lanes, run);
+        var least = PartsOf(Lanes, run);
         return Math.Clamp(PartsOf(parts, threads) * threads, 1, Math.Max(1, layout.Filters / least));
     }
 
@@ -60,48 +65,84 @@ internal static unsafe class FilterReduction<TElement, TPower>
         {
             var p = task.Weight + (layout.Offset(run) * TElement.Bytes) + (first * stride);
             for (var f = 0; f < filters; f++, p += stride)
-                sums[f] += PowerSum<TElement, TPower>.OfRun(p, layout.Run, task.Power);
+                sums[f] += OfRun(p, layout.Run, task.Power);
         }
 
         for (var f = 0; f < filters; f++)
             task.Norms[first + f] = (float)task.Power.Root(sums[f]);
     }
 
+    private static double OfRun(byte* p, long n, TPower power)
+    {
+        var sum = PowerSum<TElement, TPower, TWidth>.OfRun(p, n, power);
+        return TWidth.Holds<TPower>(sum, n) ? sum : PowerSum<TElement, TPower, Long>.OfRun(p, n, power);
+    }
+
     private static void ReduceColumns(int part, void* state)
     {
         ref var task = ref *(ReductionTask*)state;
-        ref readonly var layout = ref task.Layout;
         var (first, filters) = task.Share(part);
-        var columns = filters * (int)layout.Run;
-        var sums = stackalloc double[columns + PowerSum<TElement, TPower>.Lanes];
-        var lanes = columns >= PowerSum<TElement, TPower>.Lanes && AddTile(task, first, columns, sums, plain: false);
-        if (!lanes)
-            AddTile(task, first, columns, sums, plain: true);
+        var run = (int)task.Layout.Run;
+        var columns = filters * run;
+        var sums = stackalloc double[columns + Lanes];
+        if (columns < Lanes)
+            SumPlain(task, first, columns, sums);
+        else if (!TrySum<TWidth>(task, first, columns, sums) || !AllHold(sums, columns, task.Layout.Runs))
+            Repair(task, first, columns, sums);
 
-        for (var f = 0; f < filters; f++)
+        for (var f = 0; f < filters; f++, sums += run)
         {
-            double sum = 0;
-            for (var c = f * (int)layout.Run; c < (f + 1) * (int)layout.Run; c++)
-                sum += sums[lanes ? PowerSum<TElement, TPower>.SumOf(c, columns) : c];
+            var sum = sums[0];
+            for (var c = 1; c < run; c++)
+                sum += sums[c];
             task.Norms[first + f] = (float)task.Power.Root(sum);
         }
     }
 
-    private static bool AddTile(in ReductionTask task, int first, int columns, double* sums, bool plain)
+    // Replaces the sums of those columns that need it, and no others: a column's sum must not depend on what is summed beside it.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Repair(in ReductionTask task, int first, int columns, double* sums)
     {
-        ref readonly var layout = ref task.Layout;
-        new Span<double>(sums, columns + PowerSum<TElement, TPower>.Lanes).Clear();
-        var step = (nint)layout.RowStride * TElement.Bytes;
-        for (long group = 0; group < layout.Runs / layout.Rows; group++)
+        var others = stackalloc double[columns + Lanes];
+        var missed = !TrySum<Long>(task, first, columns, others);
+        for (var c = 0; c < columns; c++)
+            sums[c] = TWidth.Holds<TPower>(sums[c], task.Layout.Runs) ? sums[c] : others[c];
+        if (!missed)
+            return;
+        SumPlain(task, first, columns, others);
+        for (var c = 0; c < columns; c++)
+            sums[c] = double.IsFinite(others[c]) ? sums[c] : others[c];
+    }
+
+    private static bool AllHold(double* sums, int columns, long rows)
+    {
+        for (var c = 0; c < columns; c++)
         {
-            var p = task.Weight + ((layout.Offset(group, groups: true) + (first * layout.FilterStride)) * TElement.Bytes);
-            if (plain)
-                PowerSum<TElement, TPower>.AddRowsPlain(p, layout.Rows, step, columns, sums, task.Power);
-            else if (!PowerSum<TElement, TPower>.AddRows(p, layout.Rows, step, columns, sums, task.Power))
+            if (!TWidth.Holds<TPower>(sums[c], rows))
                 return false;
         }
 
         return true;
+    }
+
+    private static bool TrySum<TSomeWidth>(in ReductionTask task, int first, int columns, double* sums)
+        where TSomeWidth : struct, IWidth
+    {
+        ref readonly var layout = ref task.Layout;
+        new Span<double>(sums, columns + Lanes).Clear();
+        var right = true;
+        for (long group = 0; group < layout.Runs / layout.Rows; group++)
+            right &= PowerSum<TElement, TPower, TSomeWidth>.AddRows(task.Group(group, first), layout.Rows, task.RowStep, columns, sums, task.Power);
+        PowerSum<TElement, TPower, TSomeWidth>.Order(sums, columns);
+        return right;
+    }
+
+    private static void SumPlain(in ReductionTask task, int first, int columns, double* sums)
+    {
+        ref readonly var layout = ref task.Layout;
+        new Span<double>(sums, columns).Clear();
+        for (long group = 0; group < layout.Runs / layout.Rows; group++)
+            PowerSum<TElement, TPower, Long>.AddRowsPlain(task.Group(group, first), layout.Rows, task.RowStep, columns, sums, task.Power);
     }
 
     private struct ReductionTask
@@ -111,6 +152,12 @@ internal static unsafe class FilterReduction<TElement, TPower>
         public float* Norms;
         public TPower Power;
         public int Parts;
+
+        /// <summary>Bytes from row to row.</summary>
+        public readonly nint RowStep => (nint)Layout.RowStride * TElement.Bytes;
+
+        /// <summary>Where a group of rows begins, at the first filter of a part.</summary>
+        public readonly byte* Group(long group, int first) => Weight + ((Layout.Offset(group, groups: true) + (first * Layout.FilterStride)) * TElement.Bytes);
 
         /// <summary>The filters of one part; parts differ by one filter at most.</summary>
         public readonly (int First, int Count) Share(int part)

@@ -8,9 +8,10 @@ namespace FilterPruning.Kernels;
 /// Compiled at once in full: weights are scored once, and code that has yet to warm up is ten times slower.
 /// </summary>
 /// <remarks>NaN and infinity come through as in the plain loop. The result of a run depends on its numbers alone, that of a column on its rows alone: not on what is summed beside them.</remarks>
-internal static unsafe class PowerSum<TElement, TPower>
+internal static unsafe class PowerSum<TElement, TPower, TWidth>
     where TElement : struct, IElement
     where TPower : struct, IPower
+    where TWidth : struct, IWidth
 {
     /// <summary>How many numbers are loaded at once.</summary>
     public const int Lanes = 16;
@@ -25,9 +26,9 @@ internal static unsafe class PowerSum<TElement, TPower>
         var at = p;
         var left = n;
         for (; left >= 4 * Lanes; left -= 4 * Lanes, at += 4 * step)
-            power.AddFour<TElement>(at, step, ref sums, ref seen);
+            TWidth.AddFour<TElement, TPower>(at, step, power, ref sums, ref seen);
         for (; left >= Lanes; left -= Lanes, at += step)
-            power.Add<TElement>(at, ref sums, ref seen);
+            TWidth.Add<TElement, TPower>(at, power, ref sums, ref seen);
         if (TElement.HasMissed(seen))
             return OfRunPlain(p, n, power);
         return left == 0 ? sums.Total : sums.Total + OfRest(at, (int)left, power);
@@ -43,13 +44,13 @@ internal static unsafe class PowerSum<TElement, TPower>
     }
 
     /// <summary>
-    /// Adds <paramref name="rows"/> rows to the sums of their columns. Each row's columns lie side by side; there are at least sixteen of them. Where the sum of a column is, <see cref="SumOf"/> says.
+    /// Adds <paramref name="rows"/> rows to the sums of their columns. Each row's columns lie side by side; there are at least sixteen of them.
     /// </summary>
     /// <param name="p">The first row.</param>
     /// <param name="rows">The number of rows.</param>
     /// <param name="step">Bytes from row to row.</param>
     /// <param name="columns">The number of columns.</param>
-    /// <param name="sums">[<paramref name="columns"/> + 16].</param>
+    /// <param name="sums">[<paramref name="columns"/> + 16], in the order of lanes until <see cref="Order"/>.</param>
     /// <param name="power">What a number counts.</param>
     /// <returns>False when the sums are worthless, because a value was among the numbers that only <see cref="AddRowsPlain"/> gets right.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -85,20 +86,28 @@ internal static unsafe class PowerSum<TElement, TPower>
                 sums[c] += power.Of(TElement.Magnitude(p + (c * TElement.Bytes)));
     }
 
-    /// <summary>The index of a column's sum among those of <see cref="AddRows"/>.</summary>
-    public static int SumOf(int column, int columns)
+    /// <summary>Puts the sums of <see cref="AddRows"/> into the columns' order; <paramref name="columns"/> of them are left.</summary>
+    public static void Order(double* sums, int columns)
     {
         var full = columns / Lanes * Lanes;
-        return column < full
-            ? (column / Lanes * Lanes) + TElement.Place(column % Lanes)
-            : full + TElement.Place(column - (columns - Lanes));
+        var lanes = stackalloc double[Lanes];
+        for (var window = 0; !TElement.IsInOrder && window < columns; window += Lanes)
+        {
+            new ReadOnlySpan<double>(sums + window, Lanes).CopyTo(new Span<double>(lanes, Lanes));
+            for (var i = 0; i < Lanes; i++)
+                sums[window + i] = lanes[TElement.Place(i)];
+        }
+
+        // The last window began earlier, so that it ended with the last column.
+        var rest = columns - full;
+        new ReadOnlySpan<double>(sums + full + Lanes - rest, rest).CopyTo(new Span<double>(sums + full, rest));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddFour(byte* p, nint step, double* sums, TPower power, ref Vector256<ushort> seen)
     {
         var lanes = Load(sums);
-        power.AddFour<TElement>(p, step, ref lanes, ref seen);
+        TWidth.AddFour<TElement, TPower>(p, step, power, ref lanes, ref seen);
         Store(lanes, sums);
     }
 
@@ -106,7 +115,7 @@ internal static unsafe class PowerSum<TElement, TPower>
     private static void AddOne(byte* p, double* sums, TPower power, ref Vector256<ushort> seen)
     {
         var lanes = Load(sums);
-        power.Add<TElement>(p, ref lanes, ref seen);
+        TWidth.Add<TElement, TPower>(p, power, ref lanes, ref seen);
         Store(lanes, sums);
     }
 
@@ -131,7 +140,7 @@ internal static unsafe class PowerSum<TElement, TPower>
         Unsafe.CopyBlockUnaligned(&padded, p, (uint)(n * TElement.Bytes));
         var sums = default(LaneSums);
         var seen = Vector256<ushort>.Zero;
-        power.Add<TElement>((byte*)&padded, ref sums, ref seen);
+        TWidth.Add<TElement, TPower>((byte*)&padded, power, ref sums, ref seen);
         return TElement.HasMissed(seen) ? OfRunPlain(p, n, power) : sums.Total;
     }
 }
