@@ -1,3 +1,4 @@
+using FilterPruning.Inference;
 using FilterPruning.Layers;
 
 namespace FilterPruning.Detection.Ops;
@@ -11,7 +12,7 @@ namespace FilterPruning.Detection.Ops;
 /// in place at any time, nothing derived from them is kept between calls.
 /// </remarks>
 [LayerRule(typeof(FrozenBatchNormRule))]
-public sealed class FrozenBatchNorm2d : nn.Module<Tensor, Tensor>
+public sealed class FrozenBatchNorm2d : nn.Module<Tensor, Tensor>, IConstantNorm
 {
     /// <summary>Scale, float32 <c>[C]</c>.</summary>
     internal Tensor weight;
@@ -46,6 +47,9 @@ public sealed class FrozenBatchNorm2d : nn.Module<Tensor, Tensor>
 
     /// <summary>The number of channels now.</summary>
     public long NumFeatures => weight.shape[0];
+
+    /// <summary>The four vectors and <see cref="Eps"/>; the module's own.</summary>
+    public NormConstants? Constants => new(running_mean, running_var, weight, bias, Eps);
 
     /// <summary>Normalises.</summary>
     /// <param name="input">float32 <c>[N, C, H, W]</c>.</param>

@@ -82,7 +82,15 @@ public sealed class FusedConvolution : IDisposable
             return Plain(input, added, relu).MoveToOuterDisposeScope();
         var plain = ChannelsLast.Is(input) ? input : ChannelsLast.Of(input);
         var (packed, weight) = Packed(plain);
-        return OneDnn.Convolve(plain, weight, packed.Bias, packed.Shape, added is null || ChannelsLast.Is(added) ? added : ChannelsLast.Of(added), relu || _endsWithRelu).MoveToOuterDisposeScope();
+        // A map one place wide lies in both layouts at once, which the fused sum refuses.
+        var apart = added is not null && added.is_contiguous() && ChannelsLast.Is(added);
+        var summand = added is null || apart ? null : ChannelsLast.Is(added) ? added : ChannelsLast.Of(added);
+        var output = OneDnn.Convolve(plain, weight, packed.Bias, packed.Shape, summand, (relu || _endsWithRelu) && !apart);
+        if (apart)
+            output.add_(added!);
+        if (apart && relu)
+            output.relu_();
+        return output.MoveToOuterDisposeScope();
     }
 
     /// <summary>Lets go of the ordered weights; the layers stay.</summary>
