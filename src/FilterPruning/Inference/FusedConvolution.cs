@@ -65,7 +65,7 @@ public sealed class FusedConvolution : IDisposable
         ArgumentNullException.ThrowIfNull(input);
         return _prepared && _convolution is not null && !is_grad_enabled() && OneDnn.IsAvailable
             && input.dtype == ScalarType.Float32 && input.device_type == DeviceType.CPU && input.dim() == 4 && input.numel() > 0
-            && (_norm is null || NormConstants.Of(_norm) is not null)
+            && (Norm is null || NormConstants.Of(Norm) is not null)
             && _convolution.weight.dtype == ScalarType.Float32 && ConvolutionShape.Of(_convolution) is not null
             && !_all.Any(ModuleHooks.Any);
     }
@@ -96,6 +96,9 @@ public sealed class FusedConvolution : IDisposable
     /// <summary>Lets go of the ordered weights; the layers stay.</summary>
     public void Dispose() => Release();
 
+    // One that the layer does the work of already counts as none.
+    private nn.Module? Norm => _norm is IConstantNorm { IsFolded: true } ? null : _norm;
+
     private Tensor Plain(Tensor input, Tensor? added, bool relu)
     {
         var x = input;
@@ -110,7 +113,7 @@ public sealed class FusedConvolution : IDisposable
     {
         lock (_lock)
         {
-            var norm = _norm is null ? null : NormConstants.Of(_norm);
+            var norm = Norm is null ? null : NormConstants.Of(Norm);
             if (_packed is null || !_packed.Fits(_convolution!, norm))
             {
                 _packed?.Dispose();

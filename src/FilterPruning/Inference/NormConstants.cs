@@ -51,4 +51,7 @@ public interface IConstantNorm
 {
     /// <summary>The constants now; null while they are not constant (in training).</summary>
     NormConstants? Constants { get; }
+
+    /// <summary>While true, the norm's work is done by the layer before it: its forward returns what it is given. Set by <see cref="NormFolding"/>.</summary>
+    bool IsFolded { get; set; }
 }

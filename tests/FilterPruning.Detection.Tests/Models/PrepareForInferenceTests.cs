@@ -86,6 +86,28 @@ public class PrepareForInferenceTests
     }
 
     [Fact]
+    public void Its_norms_can_be_folded_for_good_as_well()
+    {
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        using var model = Model("maskrcnn_resnet50_fpn", BackboneNorm.Frozen);
+        var images = Small.Images();
+        var plain = model.ProposeForTest(images);
+        using var folded = NormFolding.Apply(model, detector => detector.ProposeForTest(images).Features);
+        Assert.Equal(53, folded.Folded.Count);
+        Assert.Empty(folded.Kept);
+        Assert.Contains(new FoldedPair("backbone.body.layer1.0.downsample.0", "backbone.body.layer1.0.downsample.1"), folded.Folded);
+        var after = model.ProposeForTest(images);
+        using var prepared = model.PrepareForInference();
+        var both = model.ProposeForTest(images);
+        for (var level = 0; level < 5; level++)
+        {
+            Close(plain.Features[level], after.Features[level]);
+            Close(plain.Features[level], both.Features[level]);
+        }
+    }
+
+    [Fact]
     public void It_says_where_the_time_went()
     {
         using var scope = NewDisposeScope();
