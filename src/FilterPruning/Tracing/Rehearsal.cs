@@ -69,7 +69,7 @@ internal sealed class Rehearsal(IReadOnlyList<LayerNode> nodes, Func<IReadOnlyLi
         using var bare = new Snapshot();
         failure = null;
         IReadOnlyList<Tensor> expected;
-        using var stage = new Stage(nodes, layers, removed, scale, seed);
+        using var stage = new Stage(nodes, layers, removed, ValuesAt(scale));
         try
         {
             Exchange(stage, bare, narrow: false);
@@ -157,6 +157,16 @@ internal sealed class Rehearsal(IReadOnlyList<LayerNode> nodes, Func<IReadOnlyLi
         return end < 0 ? message : message[..end];
     }
 
+    private readonly Dictionary<(double Mean, double Deviation), PortValues> _valuesAt = [];
+
+    // One pool of numbers a scale serves every comparison.
+    private PortValues ValuesAt((double Mean, double Deviation) scale)
+    {
+        if (_valuesAt.TryGetValue(scale, out var values)) return values;
+        using var generator = new Generator((ulong)seed, CPU);
+        return _valuesAt[scale] = new PortValues(generator, scale.Mean, scale.Deviation);
+    }
+
     private sealed class WrongInputException(string message) : Exception(message);
 
     /// <summary>The hooks of one comparison: a wide run that writes down, then a narrow one that checks.</summary>
@@ -165,15 +175,14 @@ internal sealed class Rehearsal(IReadOnlyList<LayerNode> nodes, Func<IReadOnlyLi
         private readonly List<IDisposable> _hooks = [];
         private readonly List<(LayerNode Node, long[] KeptInputs, long[] KeptOutputs, long[] GoneOutputs)> _layers = [];
         private readonly List<(int Layer, List<Tensor> Inputs)> _calls = [];
-        private readonly (double Mean, double Deviation) _scale;
-        private readonly int _seed;
+        private readonly PortValues _values;
         private bool _narrow;
         private int _next;
         private int _outputs;
 
-        public Stage(IReadOnlyList<LayerNode> nodes, IReadOnlyList<TracedLayer> layers, HashSet<int> removed, (double Mean, double Deviation) scale, int seed)
+        public Stage(IReadOnlyList<LayerNode> nodes, IReadOnlyList<TracedLayer> layers, HashSet<int> removed, PortValues values)
         {
-            (_scale, _seed) = (scale, seed);
+            _values = values;
             var byName = layers.ToDictionary(layer => layer.Name, StringComparer.Ordinal);
             foreach (var node in nodes)
             {
@@ -255,9 +264,8 @@ internal sealed class Rehearsal(IReadOnlyList<LayerNode> nodes, Func<IReadOnlyLi
             foreach (var port in node.Rule.OutputPorts(node.Module, outputs))
             {
                 if (!outputs[port.Index].is_floating_point()) continue;
-                // A generator for each output: both runs draw the same.
-                using var generator = new Generator((ulong)(_seed + (7919 * _outputs++)), CPU);
-                var values = new PortValues(generator, _scale.Mean, _scale.Deviation).Like(outputs[port.Index], outputs[port.Index].shape);
+                // By the output's number: both runs get the same.
+                var values = _values.At(_outputs++, outputs[port.Index], port);
                 if (gone.Length == 0) handed[port.Index] = values;
                 else if (_narrow) handed[port.Index] = Kept(values, port, layer);
                 else handed[port.Index] = values.index_fill_(port.Axis, tensor(Positions(port, values.shape[port.Axis], gone), device: values.device), 0);
