@@ -21,13 +21,14 @@ internal static unsafe class RoIAlignKernel
     public static void Forward(RoIPlan plan, RoISource[] features, nint output, bool channelsLast = false)
     {
         var items = Items(plan, features);
+        var rows = RoIRows.IsSupported && plan.AllowRows && features.Any(source => !source.ChannelsLast) ? new RoIRows(plan) : null;
         TensorMemory.For(items.Count, i =>
         {
             var source = features[items[i].Group.Level];
             if (source.ChannelsLast)
                 BlendItem(plan, items[i], (float*)source.Address, (float*)output, channelsLast);
             else
-                GatherItem(plan, items[i], (float*)source.Address, (float*)output);
+                GatherItem(plan, rows, items[i], (float*)source.Address, (float*)output);
         });
     }
 
@@ -66,7 +67,7 @@ internal static unsafe class RoIAlignKernel
     {
         var map = plan.Maps[item.Group.Level];
         var image = features + (long)item.Group.Image * map.Channels * map.Height * map.Width;
-        var scratch = ArrayPool<float>.Shared.Rent(RoIBlend.Scratch(plan.Sampling));
+        var scratch = ArrayPool<float>.Shared.Rent(channelsLast ? 1 : RoIBlend.Scratch(plan.Sampling, map.Channels));
         fixed (float* work = scratch)
         {
             for (var m = item.FirstRoi; m < item.EndRoi; m++)
@@ -79,7 +80,7 @@ internal static unsafe class RoIAlignKernel
         ArrayPool<float>.Shared.Return(scratch);
     }
 
-    private static void GatherItem(RoIPlan plan, Item item, float* features, float* output)
+    private static void GatherItem(RoIPlan plan, RoIRows? rows, Item item, float* features, float* output)
     {
         var map = plan.Maps[item.Group.Level];
         var plane = (long)map.Height * map.Width;
@@ -89,14 +90,12 @@ internal static unsafe class RoIAlignKernel
         RoIGather? gather = null;
         fixed (float* work = scratch)
         {
-            var rows = new RoIRows(plan, work);
-            var allowed = RoIRows.IsSupported && plan.AllowRows;
             for (var m = item.FirstRoi; m < item.EndRoi; m++)
             {
                 var k = item.Group.Members[m];
                 var c = item.FirstChannel;
-                if (allowed && rows.TrySet(k))
-                    c += rows.Pool(imageFeatures + c * plane, end, item.EndChannel - c, output + ((long)k * map.Channels + c) * plan.Sampling.Bins);
+                if (rows is not null)
+                    c += rows.Pool(k, imageFeatures + c * plane, end, item.EndChannel - c, output + ((long)k * map.Channels + c) * plan.Sampling.Bins, work);
                 if (c < item.EndChannel)
                     (gather ??= new RoIGather(plan, map)).PoolChannels(k, imageFeatures, c, item.EndChannel, output + (long)k * map.Channels * plan.Sampling.Bins);
             }
