@@ -42,7 +42,7 @@ internal sealed class ReferenceRun : IDisposable
         try
         {
             using var scope = NewDisposeScope();
-            using var hooks = new LayerHooks(graph, (layer, inputs, outputs) => run.Record(layer, inputs, outputs, madeUp));
+            using var hooks = new LayerHooks(graph, (layer, inputs, outputs) => run.Record(layer, inputs, outputs, madeUp), layer => cuts[layer].IsMaskedByInputs ? cuts[layer].MaskInputs : null);
             manual_seed(seed);
             foreach (var tensor in ReturnedTensors.In(graph.RunForward()))
                 run._results.Add(tensor.detach().clone().DetachFromDisposeScope());

@@ -10,6 +10,9 @@ namespace FilterPruning.Tracing;
 /// </remarks>
 internal sealed class ChannelProbe
 {
+    // A channel seen at so many places shows all that it is connected with; seeing it again under other values only has to show whether anything new has come to life.
+    private const int ManyPlaces = 64;
+
     // Elements below this share of their unit's largest gradient say nothing that a larger one does not say better.
     internal const double FaintShare = 1e-4;
 
@@ -39,19 +42,25 @@ internal sealed class ChannelProbe
     /// <param name="axis">Its channel axis.</param>
     /// <param name="sources">The leaves that may reach it.</param>
     /// <param name="chance">Draws the random weights and deals the codes.</param>
-    /// <returns>One entry for each source that reaches the tensor.</returns>
+    /// <param name="owned">Leaves that belong to layers; what reaches them gathers in their <c>grad</c>.</param>
+    /// <param name="known">Says of a source which of its units earlier trials saw reach this tensor; null for none.</param>
+    /// <returns>One entry for each source that reaches the tensor; none when it has many places and only known units reach it.</returns>
     /// <exception cref="NotDifferentiableException">Autograd cannot differentiate the code before the tensor.</exception>
-    public static IReadOnlyList<Reach> Run(Tensor input, int axis, IReadOnlyList<ProbeSource> sources, Chance chance)
+    public static IReadOnlyList<Reach> Run(Tensor input, int axis, IReadOnlyList<ProbeSource> sources, Chance chance, IReadOnlyList<Tensor> owned, Func<ProbeSource, Predicate<int>?> known)
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
         var probe = new ChannelProbe(input, axis, chance);
-        var first = probe.Pull(sources.Select(s => s.Leaf).ToArray(), probe.Dense);
+        var first = probe.Pull(sources.Select(s => s.Leaf).ToArray(), probe.Dense, owned);
         var reached = new List<LiveSource>();
         for (var i = 0; i < sources.Count; i++)
             if (first[i] is { } gradient && gradient.numel() > 0) reached.Add(new LiveSource(sources[i], gradient));
-        return reached.Count == 0 ? [] : probe.Resolve(reached);
+        var isSeenWell = probe.Channels > 0 && input.numel() / probe.Channels >= ManyPlaces;
+        return reached.Count == 0 || (isSeenWell && reached.TrueForAll(live => IsOld(live, known(live.Source)))) ? [] : probe.Resolve(reached);
     }
+
+    private static bool IsOld(LiveSource live, Predicate<int>? known) =>
+        known is not null && live.Source.Axis is { } axis && LabelReader.LiveUnits(live.Gradient, axis) is { } units && units.TrueForAll(known);
 
     /// <summary>A source that reaches the tensor, with its gradient for the dense cotangent.</summary>
     internal sealed record LiveSource(ProbeSource Source, Tensor Gradient)
@@ -61,7 +70,7 @@ internal sealed class ChannelProbe
     }
 
     /// <summary>Gradients of the leaves for a cotangent that broadcasts to the tensor's shape.</summary>
-    public Tensor?[] Pull(Tensor[] leaves, Tensor cotangent) => Gradients.Of([_input], leaves, [cotangent.expand(_input.shape)]);
+    public Tensor?[] Pull(Tensor[] leaves, Tensor cotangent, IReadOnlyList<Tensor>? besides = null) => Gradients.Of([_input], leaves, [cotangent.expand(_input.shape)], besides);
 
     /// <summary>Gradients of the sources for a cotangent times a factor per channel.</summary>
     public Tensor[] Pull(IReadOnlyList<ProbeSource> sources, Tensor cotangent, float[] factors)

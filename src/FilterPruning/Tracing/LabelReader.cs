@@ -46,6 +46,20 @@ internal sealed unsafe class LabelReader
         return isSingle ? reader._pairs : null;
     }
 
+    /// <summary>The units with an element that is not zero; null for tensors that are not plain floats.</summary>
+    /// <param name="plain">The leaf's gradient for a plain cotangent.</param>
+    /// <param name="axis">The axis of the leaf's units.</param>
+    public static List<int>? LiveUnits(Tensor plain, int axis)
+    {
+        if (plain.dtype != float32 || plain.device_type != DeviceType.CPU) return null;
+        using var scope = NewDisposeScope();
+        var dense = plain.contiguous();
+        var shape = plain.shape;
+        var thresholds = Thresholds((float*)TensorMemory.Pointer(dense), Product(shape.AsSpan(0, axis)), (int)shape[axis], Product(shape.AsSpan(axis + 1)), 1);
+        GC.KeepAlive(dense);
+        return [.. Enumerable.Range(0, thresholds.Length).Where(unit => thresholds[unit] > 0)];
+    }
+
     private static long Product(ReadOnlySpan<long> lengths)
     {
         var product = 1L;
@@ -55,7 +69,7 @@ internal sealed unsafe class LabelReader
 
     private bool Read(float* plain, long outer, int units, long inner)
     {
-        var thresholds = Thresholds(plain, outer, units, inner);
+        var thresholds = Thresholds(plain, outer, units, inner, (float)ChannelProbe.FaintShare);
         var last = new int[units];
         Array.Fill(last, -1);
         for (long run = 0; run < outer * units; run++)
@@ -67,9 +81,9 @@ internal sealed unsafe class LabelReader
         return true;
     }
 
-    /// <summary>What an element's magnitude must exceed to tell anything: a share of its unit's largest finite one.</summary>
+    /// <summary>A share of the largest finite magnitude of each unit.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float[] Thresholds(float* plain, long outer, int units, long inner)
+    private static float[] Thresholds(float* plain, long outer, int units, long inner, float share)
     {
         var (lanes, infinity) = (Vector<float>.Count, new Vector<float>(float.PositiveInfinity));
         var largest = new float[units];
@@ -88,7 +102,7 @@ internal sealed unsafe class LabelReader
             for (; i < inner; i++)
                 if (float.IsFinite(at[i])) most = Math.Max(most, Math.Abs(at[i]));
         }
-        for (var unit = 0; unit < units; unit++) largest[unit] *= (float)ChannelProbe.FaintShare;
+        for (var unit = 0; unit < units; unit++) largest[unit] *= share;
         return largest;
     }
 

@@ -17,23 +17,24 @@ internal sealed class NumberPool
     private readonly float[] _numbers;
     private long _place;
 
-    private NumberPool(Tensor numbers) => _numbers = numbers.data<float>().ToArray();
+    private NumberPool(float[] numbers) => _numbers = numbers;
 
     /// <summary>Normal numbers.</summary>
     public static NumberPool Normal(Generator generator, double mean, double deviation)
     {
-        using var scope = NewDisposeScope();
-        using var guard = no_grad();
-        return new NumberPool(randn(Count, dtype: float32, generator: generator).mul_(deviation).add_(mean));
+        using var numbers = randn(Count, dtype: float32, generator: generator);
+        return new NumberPool(Scaled(numbers.data<float>().ToArray(), deviation, mean));
     }
 
     /// <summary>Positive weights, evenly spread between 0.5 and 1.5.</summary>
     public static NumberPool Weights(Generator generator)
     {
-        using var scope = NewDisposeScope();
-        using var guard = no_grad();
-        return new NumberPool(rand(Count, dtype: float32, generator: generator).add_(0.5));
+        using var numbers = rand(Count, dtype: float32, generator: generator);
+        return new NumberPool(Scaled(numbers.data<float>().ToArray(), 1, 0.5));
     }
+
+    /// <summary>The same numbers with another spread around their mean.</summary>
+    public NumberPool Calmed(double mean, double share) => new(Scaled((float[])_numbers.Clone(), share, mean * (1 - share)));
 
     /// <summary>The next numbers, with the dtype and device of another tensor; in the caller's scope.</summary>
     public Tensor Next(long[] shape, Tensor like)
@@ -44,6 +45,12 @@ internal sealed class NumberPool
 
     /// <summary>The numbers that belong to an index: the same each time.</summary>
     public Tensor At(long index, long[] shape, Tensor like) => From((index + 1) * Step % Count, shape, like);
+
+    private static float[] Scaled(float[] numbers, double factor, double shift)
+    {
+        for (var i = 0; i < numbers.Length; i++) numbers[i] = (numbers[i] * (float)factor) + (float)shift;
+        return numbers;
+    }
 
     private unsafe Tensor From(long place, long[] shape, Tensor like)
     {

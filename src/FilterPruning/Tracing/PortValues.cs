@@ -27,10 +27,14 @@ internal class PortValues
 
     private static readonly (double Mean, double Deviation)[] _scales = [(1.5, 3), (1, 0.25), (0, 3), (0, 0.3), (4, 9)];
 
-    private readonly NumberPool _pool;
-    private readonly double _mean;
+    private readonly NumberPool _lively;
+    private readonly NumberPool _quiet;
 
-    public PortValues(Generator generator, double mean, double deviation) => (_pool, _mean) = (NumberPool.Normal(generator, mean, deviation), mean);
+    public PortValues(Generator generator, double mean, double deviation)
+    {
+        _lively = NumberPool.Normal(generator, mean, deviation);
+        _quiet = _lively.Calmed(mean, Quiet);
+    }
 
     /// <summary>How many different scales there are.</summary>
     public static int Scales => _scales.Length;
@@ -51,7 +55,7 @@ internal class PortValues
     /// <remarks>Every row of what is handed on comes from the leaf, so that none is unwatched.</remarks>
     public virtual (Tensor Leaf, Tensor Handed) Make(LayerNode layer, Tensor output, TensorPort port)
     {
-        var leaf = Rows(output, port, (shape, like) => _pool.Next(shape, like)).DetachFromDisposeScope();
+        var leaf = Rows(output, port, (pool, shape) => pool.Next(shape, output)).DetachFromDisposeScope();
         leaf.requires_grad = true;
         return (leaf, HandOn(leaf, output.shape));
     }
@@ -60,7 +64,7 @@ internal class PortValues
     public Tensor At(long index, Tensor output, TensorPort port)
     {
         using var scope = NewDisposeScope();
-        return HandOn(Rows(output, port, (shape, like) => _pool.At(index, shape, like)), output.shape).MoveToOuterDisposeScope();
+        return HandOn(Rows(output, port, (pool, shape) => pool.At(index, shape, output)), output.shape).MoveToOuterDisposeScope();
     }
 
     /// <summary>What the model gets: the leaf's rows, as often as the output has rows. Never the leaf itself: in-place code on a leaf throws.</summary>
@@ -74,19 +78,14 @@ internal class PortValues
         return leaf.repeat(times).narrow(0, 0, shape[0]);
     }
 
-    private Tensor Rows(Tensor output, TensorPort port, Func<long[], Tensor, Tensor> draw)
+    private Tensor Rows(Tensor output, TensorPort port, Func<NumberPool, long[], Tensor> draw)
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
         var shape = output.shape;
-        if (port.Axis > 0 && shape[0] > ManyRows)
-        {
-            var rows = draw([LivelyRows + 1, .. shape[1..]], output);
-            rows.narrow(0, LivelyRows, 1).sub_(_mean).mul_(Quiet).add_(_mean);
-            return rows.MoveToOuterDisposeScope();
-        }
-
+        if (port.Axis > 0 && shape[0] > ManyRows) // [lively + 1, …]
+            return cat([draw(_lively, [LivelyRows, .. shape[1..]]), draw(_quiet, [1, .. shape[1..]])], 0).MoveToOuterDisposeScope();
         if (port.Axis > 0 && output.numel() >= LargeTensor && shape[0] > DistinctRows) shape[0] = DistinctRows;
-        return draw(shape, output).MoveToOuterDisposeScope();
+        return draw(_lively, shape).MoveToOuterDisposeScope();
     }
 }

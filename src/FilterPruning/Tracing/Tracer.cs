@@ -131,8 +131,15 @@ internal sealed class Tracer
         var returned = Forward(leaf?.clone() ?? _example);
         KeepShapes(recording);
         var sources = new TrialSources(recording, leaf, weights);
-        foreach (var call in recording.Calls.Where(call => _trainingOnly.Count == 0 || _trainingOnly.Contains(call.Layer))) ProbeInput(call, sources, chance);
-        ProbeReturned(returned, sources, chance);
+        try
+        {
+            foreach (var call in recording.Calls.Where(call => _trainingOnly.Count == 0 || _trainingOnly.Contains(call.Layer))) ProbeInput(call, sources, chance);
+            ProbeReturned(returned, sources, chance);
+        }
+        finally
+        {
+            sources.ThrowIfLayersWereBypassed();
+        }
     }
 
     private void ProbeInput(RecordedCall call, TrialSources sources, Chance chance)
@@ -146,20 +153,24 @@ internal sealed class Tracer
             evidence.HasHistory = true;
             try
             {
-                foreach (var reach in ChannelProbe.Run(input, port.Axis, sources.Before(call), chance)) Book(InChannels(reach, port, call.Layer, sources), call, sources);
+                foreach (var reach in ChannelProbe.Run(input, port.Axis, sources.Before(call), chance, sources.Owned, Known)) Book(InChannels(reach, port, call.Layer, sources), call, sources);
             }
             catch (NotDifferentiableException error)
             {
                 evidence.Obstacle = error.Message;
             }
-            sources.ThrowIfLayersWereBypassed();
         }
+
+        Predicate<int>? Known(ProbeSource source) =>
+            sources.PortOf(source) is { } known && _evidence.OutputsSeen(known.Call, call) is { } outputs ? unit => outputs.Contains(known.Port.Channel(unit)) : null;
     }
 
     /// <summary>The same in channels, where the probe speaks of positions along the axes of source and reader.</summary>
     private static Reach InChannels(Reach reach, TensorPort port, LayerNode reader, TrialSources sources)
     {
         var source = sources.PortOf(reach.Source);
+        // Most positions are channels.
+        if (port is { Side: ChannelAxis.Input, Offset: 0, Count: null } && source is null or { Port: { Offset: 0, Count: null } }) return reach;
         return reach with
         {
             Exact = [.. reach.Exact.Select(pair => (Unit(pair.Unit), Channel(pair.Channel))).Distinct()],
@@ -209,14 +220,13 @@ internal sealed class Tracer
             var cotangent = chance.Weights.Next(output.shape, output);
             try
             {
-                MarkReturned(sources, Gradients.Of([output], sources.All().Select(s => s.Leaf).ToArray(), [cotangent]));
+                MarkReturned(sources, Gradients.Of([output], sources.All().Select(s => s.Leaf).ToArray(), [cotangent], sources.Owned));
             }
             catch (NotDifferentiableException)
             {
                 // What leads nowhere else is pinned for that; what leads elsewhere too is for the rehearsal and the proof to find.
             }
         }
-        sources.ThrowIfLayersWereBypassed();
     }
 
     private void MarkReturned(TrialSources sources, Tensor?[] gradients)
@@ -235,7 +245,6 @@ internal sealed class Tracer
             if (!gradient.ne(0).any().item<bool>()) continue;
             if (_trainingOnly.Count > 0) continue;
             if (sources.WeightOf(all[i]) is { } weight && _bare.TryGetValue(weight.Tensor.Identity(), out var bare)) MarkReturned(_evidence.For(bare), Enumerable.Range(0, bare.Outputs));
-            else sources.OutsideName(all[i]);
         }
     }
 
