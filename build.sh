@@ -20,7 +20,7 @@ usage: ./build.sh COMMAND
   demo [--out DIR]   prune the shipped Mask R-CNN, repair it, and write a report to out/demo (under 3 minutes)
   test               build everything and run all tests
   pack               make the NuGet packages in artifacts/packages
-  bench [ARGS]       run the benchmark suites (short jobs)
+  bench [ARGS]       run the benchmark suites (short jobs) and measure the goals into benchmarks/results (under 20 minutes)
   format [--check]   format the code, or only check that it is formatted
   notebooks          execute the notebooks and store their outputs in them
   report [--check]   make docs/results.md's tables and curves from docs/results/*.jsonl, or only check the tables
@@ -127,10 +127,19 @@ cmd_pack() {
   ls -l artifacts/packages
 }
 
+# Without arguments: all suites with short jobs, then all goals, one table, and the summary of the goals. With arguments: whatever they name, for
+# instance `bench goals scoring --quick` or `bench --filter '*FilterNorm*'`. BENCH_CORES=0,1 pins everything to those cores.
 cmd_bench() {
   check_machine
-  [ $# -gt 0 ] || set -- --short --filter '*'
-  dotnet run --project benchmarks/FilterPruning.Benchmarks -c Release -- "$@"
+  local project=benchmarks/FilterPruning.Benchmarks pin=()
+  if [ -n "${BENCH_CORES:-}" ]; then pin=(taskset -c "$BENCH_CORES"); fi
+  dotnet build "$project" -c Release --nologo -v quiet
+  if [ $# -gt 0 ]; then
+    "${pin[@]}" dotnet run --project "$project" -c Release --no-build -- "$@"
+  else
+    "${pin[@]}" dotnet run --project "$project" -c Release --no-build -- --short --filter '*' --results benchmarks/results
+    "${pin[@]}" dotnet run --project "$project" -c Release --no-build -- goals --out benchmarks/results/summary.json
+  fi
 }
 
 cmd_format() {

@@ -16,6 +16,31 @@ internal sealed class GeneralizedRcnnTransform(MaskRcnnOptions options)
     /// <param name="minSizes">The shorter side for each image, in pixels.</param>
     public ImageList Apply(IReadOnlyList<Tensor> images, IReadOnlyList<int> minSizes)
     {
+        if (TensorMemory.IsManagedWithoutGradient([.. images]))
+            return ApplyManaged(images, minSizes);
+        return ApplyComposed(images, minSizes);
+    }
+
+    /// <summary>The same in one pass over each image.</summary>
+    private ImageList ApplyManaged(IReadOnlyList<Tensor> images, IReadOnlyList<int> minSizes)
+    {
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        (int Height, int Width)[] sizes = [.. images.Select((image, i) => ResizedSize(image.shape[1], image.shape[2], minSizes[i]))];
+        var padded = (Height: (int)RoundUp(sizes.Max(size => size.Height)), Width: (int)RoundUp(sizes.Max(size => size.Width)));
+        var batch = empty([images.Count, 3, padded.Height, padded.Width], ScalarType.Float32);
+        for (var i = 0; i < images.Count; i++)
+        {
+            var from = ((int)images[i].shape[1], (int)images[i].shape[2]);
+            ImageResizeKernel.Run(TensorMemory.Address(images[i].contiguous()), from, _mean, _std, TensorMemory.Address(batch[i]), sizes[i], padded);
+        }
+
+        return new ImageList(batch.MoveToOuterDisposeScope(), sizes);
+    }
+
+    /// <summary>The same with torch operations: any device, differentiable.</summary>
+    internal ImageList ApplyComposed(IReadOnlyList<Tensor> images, IReadOnlyList<int> minSizes)
+    {
         using var scope = NewDisposeScope();
         var mean = tensor(_mean, device: images[0].device).view(3, 1, 1);
         var std = tensor(_std, device: images[0].device).view(3, 1, 1);

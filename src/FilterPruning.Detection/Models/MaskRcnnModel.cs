@@ -84,9 +84,8 @@ public sealed class MaskRcnnModel : nn.Module
         if (images.Count == 0)
             return [];
         using var scope = NewDisposeScope();
-        var (batch, features, _, proposals) = Propose(images, clock);
-        var found = roi_heads.Detect(features, proposals, batch.Sizes, clock);
-        var detections = found.Select((detection, i) => GeneralizedRcnnTransform.Postprocess(detection, batch.Sizes[i], Size(images[i]))).ToArray();
+        var (found, sizes) = DetectAtNetworkScale(images, clock);
+        var detections = found.Select((detection, i) => GeneralizedRcnnTransform.Postprocess(detection, sizes[i], Size(images[i]))).ToArray();
         foreach (var detection in detections)
             scope.MoveToOuter(detection.Boxes, detection.Labels, detection.Scores, detection.Masks);
         clock?.Mark(DetectionStage.Paste);
@@ -131,6 +130,17 @@ public sealed class MaskRcnnModel : nn.Module
             throw new ArgumentOutOfRangeException(nameof(eps), eps, "The value added to the variance must be finite and not negative.");
         foreach (var norm in modules().OfType<Ops.FrozenBatchNorm2d>())
             norm.Eps = eps;
+    }
+
+    /// <summary>What is found, at the scale of the resized images and with masks of 28 × 28, and the heights and widths of these; moved to the caller's scope.</summary>
+    internal (Detection[] Found, IReadOnlyList<(int Height, int Width)> Sizes) DetectAtNetworkScale(IReadOnlyList<Tensor> images, StageClock? clock = null)
+    {
+        using var scope = NewDisposeScope();
+        var (batch, features, _, proposals) = Propose(images, clock);
+        var found = roi_heads.Detect(features, proposals, batch.Sizes, clock);
+        foreach (var detection in found)
+            scope.MoveToOuter(detection.Boxes, detection.Labels, detection.Scores, detection.Masks);
+        return (found, batch.Sizes);
     }
 
     /// <summary>Everything up to the proposals with the test settings; moved to the caller's scope.</summary>

@@ -64,6 +64,13 @@ internal sealed class RegionProposalNetwork : nn.Module
         {
             var index = best[i];
             var scores = objectness[i].index_select(0, index).sigmoid();
+            if (TensorMemory.IsManaged(prediction.Deltas))
+            {
+                var settings = new FilterSettings(sizes[i], SmallestSide, _options.RpnScoreThresh, _options.RpnNmsThresh, postNmsTopN);
+                proposals[i] = ProposalFilter.Propose(_coder, prediction.Deltas[i], prediction.Anchors, index, scores, levels, settings).MoveToOuterDisposeScope();
+                continue;
+            }
+
             var deltas = prediction.Deltas[i].detach().index_select(0, index);
             // Only what is among the best is decoded; torchvision decodes all and gets the same.
             var boxes = _coder.DecodeSingle(deltas, prediction.Anchors.index_select(0, index));

@@ -23,7 +23,7 @@ internal sealed class RoiHeads : nn.Module, IFusible
     private readonly MaskRcnnPredictor mask_predictor;
     private readonly FusedConvolution[] _maskLayers;
     private readonly MultiScaleRoIAlign _boxPool = new(Levels, BoxPoolSize, SamplingRatio);
-    private readonly MultiScaleRoIAlign _maskPool = new(Levels, MaskPoolSize, SamplingRatio);
+    private readonly MultiScaleRoIAlign _maskPool = new(Levels, MaskPoolSize, SamplingRatio) { ChannelsLast = true };
     private readonly BoxCoder _coder;
     private readonly Matcher _matcher;
     private readonly BalancedSampler _sampler;
@@ -127,6 +127,13 @@ internal sealed class RoiHeads : nn.Module, IFusible
     {
         using var scope = NewDisposeScope();
         var probabilities = logits.softmax(1);
+        if (TensorMemory.IsManagedWithoutGradient(probabilities, deltas, proposals))
+        {
+            var settings = new FilterSettings(size, SmallestSide, _options.BoxScoreThresh, _options.BoxNmsThresh, _options.BoxDetectionsPerImage);
+            var (found, classes, certainty) = ProposalFilter.Detect(_coder, probabilities, deltas, proposals, settings);
+            return (found.MoveToOuterDisposeScope(), classes.MoveToOuterDisposeScope(), certainty.MoveToOuterDisposeScope());
+        }
+
         // Class 0 is the background. Thresholding first leaves few boxes to decode; torchvision decodes all and gets the same.
         var candidates = probabilities.narrow(1, 1, probabilities.shape[1] - 1).gt(_options.BoxScoreThresh).nonzero(); // [M, 2]
         var rows = candidates.select(1, 0);

@@ -73,10 +73,20 @@ public sealed class BoxCoder
     /// <summary>Boxes from predicted regression codes.</summary>
     /// <param name="relativeCodes"><c>[n, 4 · classes]</c>; dw and dh above <see cref="Clip"/> count as <see cref="Clip"/>.</param>
     /// <param name="boxes">The boxes to start from, <c>[n, 4]</c>.</param>
-    /// <returns><c>[n, 4 · classes]</c> in the codes' dtype.</returns>
+    /// <returns><c>[n, 4 · classes]</c> in the codes' dtype; gradients flow to both. float32 on the CPU takes a managed kernel where none are recorded.</returns>
     public Tensor DecodeSingle(Tensor relativeCodes, Tensor boxes)
     {
         BoxOps.CheckBoxes(boxes, nameof(boxes));
+        if (relativeCodes.dim() == 2 && relativeCodes.shape[0] == boxes.shape[0] && relativeCodes.shape[1] % 4 == 0 && TensorMemory.IsManagedWithoutGradient(relativeCodes, boxes))
+            return DecodeManaged(relativeCodes, boxes);
+        return DecodeComposed(relativeCodes, boxes);
+    }
+
+    /// <summary>The kernel for this coder's factors.</summary>
+    internal BoxDecodeKernel Kernel() => new(_wx, _wy, _ww, _wh, Clip);
+
+    internal Tensor DecodeComposed(Tensor relativeCodes, Tensor boxes)
+    {
         using var scope = NewDisposeScope();
         var (width, height, centerX, centerY) = CentersAndSizes(boxes.to(relativeCodes.dtype), keepDim: true); // [n, 1]
         var codes = relativeCodes.view(relativeCodes.shape[0], relativeCodes.shape[1] / 4, 4).unbind(2); // 4 × [n, classes]
@@ -85,6 +95,25 @@ public sealed class BoxCoder
         var halfWidth = 0.5 * (exp((codes[2] / _ww).clamp_max(Clip)) * width);
         var halfHeight = 0.5 * (exp((codes[3] / _wh).clamp_max(Clip)) * height);
         return stack([x - halfWidth, y - halfHeight, x + halfWidth, y + halfHeight], 2).flatten(1).MoveToOuterDisposeScope();
+    }
+
+    private unsafe Tensor DecodeManaged(Tensor relativeCodes, Tensor boxes)
+    {
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        var (count, classes) = (relativeCodes.shape[0], relativeCodes.shape[1] / 4);
+        var output = empty([count, 4 * classes], ScalarType.Float32);
+        var codes = (float*)TensorMemory.Address(relativeCodes.contiguous());
+        var starts = (float*)TensorMemory.Address(boxes.contiguous());
+        var decoded = (float*)TensorMemory.Address(output);
+        var kernel = Kernel();
+        for (long i = 0; i < count; i++)
+        {
+            for (long c = 0; c < classes; c++)
+                System.Runtime.Intrinsics.Vector128.Store(kernel.Decode(codes + 4 * (i * classes + c), starts + 4 * i), decoded + 4 * (i * classes + c));
+        }
+
+        return output.MoveToOuterDisposeScope();
     }
 
     private static (Tensor Width, Tensor Height, Tensor X, Tensor Y) CentersAndSizes(Tensor boxes, bool keepDim = false)

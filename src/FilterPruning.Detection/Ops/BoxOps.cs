@@ -3,6 +3,9 @@ namespace FilterPruning.Detection.Ops;
 /// <summary>Operations on boxes <c>[N, 4]</c> given as x1, y1, x2, y2 in pixels, as in <c>torchvision.ops.boxes</c> 0.14.1.</summary>
 public static class BoxOps
 {
+    // torchvision's limit on a CPU, 4000 coordinates.
+    private const int MostShifted = 1000;
+
     /// <summary>
     /// Greedy non-maximum suppression: keeps the best box, drops every box whose IoU with it is larger than the threshold, and goes on with
     /// the best of the rest.
@@ -15,7 +18,7 @@ public static class BoxOps
     {
         CheckBoxes(boxes, nameof(boxes));
         CheckLength(boxes, scores, nameof(scores));
-        var order = NmsKernel.DescendingOrder(TensorMemory.ToArray<double>(scores, ScalarType.Float64));
+        var order = Order(scores);
         var kept = boxes.dtype == ScalarType.Float64
             ? NmsKernel.Run<double>(TensorMemory.ToArray<double>(boxes, ScalarType.Float64), order, iouThreshold)
             : NmsKernel.Run<float>(TensorMemory.ToArray<float>(boxes, ScalarType.Float32), order, iouThreshold);
@@ -42,13 +45,12 @@ public static class BoxOps
         CheckLength(boxes, groupIndices, nameof(groupIndices));
         if (boxes.NumberOfElements == 0)
             return Indices([], boxes);
-        if (boxes.NumberOfElements > 4000)
-            return NmsByGroup(boxes, scores, groupIndices, iouThreshold);
-
-        using var scope = NewDisposeScope();
-        using var guard = no_grad();
-        var offsets = groupIndices.to(boxes.dtype).to(boxes.device) * (boxes.max() + 1);
-        return Nms(boxes + offsets.unsqueeze(1), scores, iouThreshold).MoveToOuterDisposeScope();
+        var order = Order(scores);
+        var groups = TensorMemory.ToArray<long>(groupIndices, ScalarType.Int64);
+        var kept = boxes.dtype == ScalarType.Float64
+            ? RunBatched(TensorMemory.ToArray<double>(boxes, ScalarType.Float64), order, groups, iouThreshold)
+            : RunBatched(TensorMemory.ToArray<float>(boxes, ScalarType.Float32), order, groups, iouThreshold);
+        return Indices(kept, boxes);
     }
 
     /// <summary>Clips boxes to an image. Gradients pass where a coordinate was inside.</summary>
@@ -108,28 +110,36 @@ public static class BoxOps
             throw new ArgumentException($"Boxes must have the shape [N, 4] (x1, y1, x2, y2); given [{string.Join(", ", boxes.shape)}].", name);
     }
 
-    private static Tensor NmsByGroup(Tensor boxes, Tensor scores, Tensor groupIndices, double iouThreshold)
-    {
-        var order = NmsKernel.DescendingOrder(TensorMemory.ToArray<double>(scores, ScalarType.Float64));
-        var groups = TensorMemory.ToArray<long>(groupIndices, ScalarType.Int64);
-        var kept = boxes.dtype == ScalarType.Float64
-            ? RunByGroup<double>(TensorMemory.ToArray<double>(boxes, ScalarType.Float64), order, groups, iouThreshold)
-            : RunByGroup<float>(TensorMemory.ToArray<float>(boxes, ScalarType.Float32), order, groups, iouThreshold);
-        return Indices(kept, boxes);
-    }
-
-    private static List<int> RunByGroup<T>(T[] boxes, int[] order, long[] groups, double iouThreshold)
+    /// <summary>The survivors of all groups, best first, as <see cref="BatchedNms"/> chooses them; float32 or float64.</summary>
+    /// <param name="boxes">Row-major <c>[n, 4]</c>; changed where few boxes are shifted apart.</param>
+    /// <param name="order">All indices, best first.</param>
+    /// <param name="groups">The group of each box.</param>
+    /// <param name="iouThreshold">The largest IoU that two survivors of a group may have.</param>
+    internal static List<int> RunBatched<T>(T[] boxes, int[] order, long[] groups, double iouThreshold)
         where T : unmanaged, System.Numerics.IFloatingPointIeee754<T>
     {
-        var survives = new bool[order.Length];
-        foreach (var group in order.GroupBy(index => groups[index]))
+        if (order.Length > MostShifted)
+            return NmsKernel.RunByGroup(boxes, order, groups, iouThreshold);
+
+        var (least, largest) = (T.PositiveInfinity, T.NegativeInfinity);
+        foreach (var value in boxes)
+            (least, largest) = (T.Min(least, value), T.Max(largest, value)); // NaN stays
+        for (var i = 0; i < order.Length; i++)
         {
-            foreach (var index in NmsKernel.Run<T>(boxes, group.ToArray(), iouThreshold))
-                survives[index] = true;
+            var offset = T.CreateChecked(groups[i]) * (largest + T.One);
+            foreach (ref var value in boxes.AsSpan(i * 4, 4))
+                value += offset;
         }
 
-        return [.. order.Where(index => survives[index])];
+        // Nothing shifted apart overlaps where no coordinate was negative; then groups need not be compared with one another.
+        return least >= T.Zero && T.IsFinite(largest) && iouThreshold >= 0
+            ? NmsKernel.RunByGroup(boxes, order, groups, iouThreshold)
+            : NmsKernel.Run<T>(boxes, order, iouThreshold);
     }
+
+    private static int[] Order(Tensor scores) => scores.dtype == ScalarType.Float64
+        ? NmsKernel.DescendingOrder(TensorMemory.ToArray<double>(scores, ScalarType.Float64))
+        : NmsKernel.DescendingOrder(TensorMemory.ToArray<float>(scores, ScalarType.Float32));
 
     private static Tensor Indices(List<int> indices, Tensor like) =>
         tensor(indices.ConvertAll(index => (long)index), dtype: ScalarType.Int64, device: like.device);

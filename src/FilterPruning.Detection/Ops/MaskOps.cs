@@ -50,7 +50,7 @@ public static class MaskOps
         using var guard = no_grad();
         var plain = masks.contiguous();
         var placed = Place(boxes, (int)masks.shape[3], padding);
-        var output = zeros([masks.shape[0], 1, imageSize.Height, imageSize.Width], ScalarType.Float32);
+        var output = empty([masks.shape[0], 1, imageSize.Height, imageSize.Width], ScalarType.Float32);
         MaskPasteKernel.Run(TensorMemory.Address(plain), (int)masks.shape[3], padding, placed, TensorMemory.Address(output), imageSize);
         return output.MoveToOuterDisposeScope();
     }

@@ -37,6 +37,12 @@ public sealed class MultiScaleRoIAlign
     /// <summary>k₀ of <see cref="LevelMapper"/>.</summary>
     public int CanonicalLevel { get; init; } = 4;
 
+    /// <summary>
+    /// Whether the result's memory is <c>[Σ nᵢ, OutputSize, OutputSize, C]</c> where that of all features is <c>[N, H, W, C]</c>: what a convolution
+    /// with channels-last weights reads best. Default false: contiguous, what a linear layer over flattened bins needs. Values and shape are the same.
+    /// </summary>
+    public bool ChannelsLast { get; init; }
+
     /// <summary>Pools from the levels named in <see cref="FeatmapNames"/>.</summary>
     /// <param name="features">Feature maps by name, finest first; those with other names are left out.</param>
     /// <param name="boxes">Per image <c>[nᵢ, 4]</c> in image pixels.</param>
@@ -62,7 +68,7 @@ public sealed class MultiScaleRoIAlign
             return PoolComposed(features, rois, levels, scales, sampling);
 
         var plan = new RoIPlan(rois, levels, [.. features.Select((feature, level) => RoIAlign.MapOf(feature, scales[level]))], sampling);
-        return RoIAlignFunction.Run(features, plan);
+        return RoIAlignFunction.Run(features, plan, ChannelsLast);
     }
 
     /// <summary>2 ^ round(log₂(feature height / largest image height)), level by level.</summary>

@@ -10,6 +10,9 @@ namespace FilterPruning.Detection.Ops;
 /// </remarks>
 internal static class NmsKernel
 {
+    // Pairs of boxes to compare from which it pays to wake another thread.
+    private const long PairsWorthThreads = 1 << 19;
+
     /// <summary>The order of descending scores; equal scores keep their order, NaN comes first (as torch sorts).</summary>
     public static int[] DescendingOrder(ReadOnlySpan<double> scores)
     {
@@ -20,7 +23,38 @@ internal static class NmsKernel
         return Array.ConvertAll(keys, key => key.Index);
     }
 
-    /// <summary>Positions (into <paramref name="order"/>'s values) of the boxes that survive, in the given order.</summary>
+    /// <summary>The same for float32 scores, in linear time.</summary>
+    public static int[] DescendingOrder(ReadOnlySpan<float> scores)
+    {
+        var (keys, otherKeys) = (new uint[scores.Length], new uint[scores.Length]);
+        var (order, otherOrder) = (new int[scores.Length], new int[scores.Length]);
+        for (var i = 0; i < keys.Length; i++)
+            (keys[i], order[i]) = (DescendingKey(scores[i]), i);
+
+        // Three stable passes, eleven bits each.
+        Span<int> places = stackalloc int[2048];
+        for (var shift = 0; shift < 32; shift += 11)
+        {
+            places.Clear();
+            foreach (var key in keys)
+                places[(int)(key >> shift) & 2047]++;
+            var sum = 0;
+            foreach (ref var place in places)
+                (place, sum) = (sum, sum + place);
+            for (var i = 0; i < keys.Length; i++)
+            {
+                ref var place = ref places[(int)(keys[i] >> shift) & 2047];
+                (otherKeys[place], otherOrder[place]) = (keys[i], order[i]);
+                place++;
+            }
+
+            (keys, otherKeys, order, otherOrder) = (otherKeys, keys, otherOrder, order);
+        }
+
+        return order;
+    }
+
+    /// <summary>Which boxes survive.</summary>
     /// <param name="boxes">Row-major <c>[n, 4]</c>, x1, y1, x2, y2.</param>
     /// <param name="order">Indices of the boxes to look at, best first.</param>
     /// <param name="iouThreshold">A box goes when its IoU with a better survivor is larger than this.</param>
@@ -28,20 +62,80 @@ internal static class NmsKernel
     public static List<int> Run<T>(ReadOnlySpan<T> boxes, ReadOnlySpan<int> order, double iouThreshold)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
-        var n = order.Length;
-        var sorted = new Columns<T>(boxes, order);
-        var suppressed = new bool[n];
-        var threshold = LargestNotAbove<T>(iouThreshold);
         var kept = new List<int>();
-        for (var i = 0; i < n; i++)
+        var survivors = new Survivors<T>(order.Length, LargestNotAbove<T>(iouThreshold));
+        foreach (var index in order)
         {
-            if (suppressed[i])
-                continue;
-            kept.Add(order[i]);
-            sorted.Suppress(i, threshold, suppressed);
+            if (survivors.TryAdd(boxes.Slice(index * 4, 4)))
+                kept.Add(index);
         }
 
         return kept;
+    }
+
+    /// <summary>Which boxes survive within their groups.</summary>
+    /// <param name="boxes">Row-major <c>[n, 4]</c>, x1, y1, x2, y2.</param>
+    /// <param name="order">Indices of the boxes to look at, best first.</param>
+    /// <param name="groups">The group of each box, <c>[n]</c>.</param>
+    /// <param name="iouThreshold">A box goes when its IoU with a better survivor of its group is larger than this.</param>
+    /// <returns>The surviving indices of all groups, best first.</returns>
+    public static List<int> RunByGroup<T>(T[] boxes, int[] order, long[] groups, double iouThreshold)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        var members = ByGroup(order, groups, out var starts);
+        var survives = new bool[groups.Length];
+        long pairs = 0;
+        for (var g = 0; g + 1 < starts.Length; g++)
+            pairs += (long)(starts[g + 1] - starts[g]) * (starts[g + 1] - starts[g]);
+        if (pairs >= PairsWorthThreads)
+        {
+            TensorMemory.For(starts.Length - 1, Suppress);
+        }
+        else
+        {
+            for (var g = 0; g + 1 < starts.Length; g++)
+                Suppress(g);
+        }
+
+        var kept = new List<int>();
+        foreach (var index in order)
+        {
+            if (survives[index])
+                kept.Add(index);
+        }
+
+        return kept;
+
+        void Suppress(int g)
+        {
+            foreach (var index in Run<T>(boxes, members.AsSpan(starts[g]..starts[g + 1]), iouThreshold))
+                survives[index] = true;
+        }
+    }
+
+    // The order, group by group, and where each group begins; one more element than groups.
+    private static int[] ByGroup(int[] order, long[] groups, out int[] starts)
+    {
+        var numberOf = new Dictionary<long, int>();
+        var number = new int[groups.Length];
+        foreach (var index in order)
+        {
+            ref var found = ref CollectionsMarshal.GetValueRefOrAddDefault(numberOf, groups[index], out var known);
+            if (!known)
+                found = numberOf.Count - 1;
+            number[index] = found;
+        }
+
+        starts = new int[numberOf.Count + 1];
+        foreach (var index in order)
+            starts[number[index] + 1]++;
+        for (var g = 1; g < starts.Length; g++)
+            starts[g] += starts[g - 1];
+        var next = starts.AsSpan().ToArray();
+        var members = new int[order.Length];
+        foreach (var index in order)
+            members[next[number[index]]++] = index;
+        return members;
     }
 
     // Sorts ascending where scores descend. Both zeros are one value; every NaN is larger than any number.
@@ -54,6 +148,15 @@ internal static class NmsKernel
         return ~ascending;
     }
 
+    private static uint DescendingKey(float score)
+    {
+        if (float.IsNaN(score))
+            return 0;
+        var bits = BitConverter.SingleToUInt32Bits(score + 0f);
+        var ascending = (bits >> 31) != 0 ? ~bits : bits | (1U << 31);
+        return ~ascending;
+    }
+
     // For x of type T, "(double)x > threshold" and "x > LargestNotAbove(threshold)" are the same.
     private static T LargestNotAbove<T>(double threshold)
         where T : unmanaged, IFloatingPointIeee754<T>
@@ -62,69 +165,47 @@ internal static class NmsKernel
         return double.CreateChecked(rounded) > threshold ? T.BitDecrement(rounded) : rounded;
     }
 
-    private readonly struct Columns<T>
+    /// <summary>The boxes that survived so far, column by column: a new box is compared with a vector of them at a time, until one is too close.</summary>
+    private struct Survivors<T>
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         private readonly T[] _x1, _y1, _x2, _y2, _area;
+        private readonly T _threshold;
+        private int _count;
 
-        public Columns(ReadOnlySpan<T> boxes, ReadOnlySpan<int> order)
+        public Survivors(int capacity, T threshold)
         {
-            _x1 = new T[order.Length];
-            _y1 = new T[order.Length];
-            _x2 = new T[order.Length];
-            _y2 = new T[order.Length];
-            _area = new T[order.Length];
-            for (var i = 0; i < order.Length; i++)
-            {
-                var box = boxes.Slice(order[i] * 4, 4);
-                _x1[i] = box[0];
-                _y1[i] = box[1];
-                _x2[i] = box[2];
-                _y2[i] = box[3];
-                _area[i] = (box[2] - box[0]) * (box[3] - box[1]);
-            }
+            capacity += Vector<T>.Count;
+            (_x1, _y1, _x2, _y2, _area) = (new T[capacity], new T[capacity], new T[capacity], new T[capacity], new T[capacity]);
+            _threshold = threshold;
+            // Whole vectors reach beyond the last survivor; an undefined area is above no threshold.
+            Array.Fill(_area, T.NaN);
         }
 
-        /// <summary>Marks every later box whose IoU with box <paramref name="i"/> is above the threshold.</summary>
-        public void Suppress(int i, T threshold, bool[] suppressed)
+        /// <summary>Adds a box unless its IoU with a survivor is above the threshold.</summary>
+        public bool TryAdd(ReadOnlySpan<T> box)
         {
-            var lanes = Vector<T>.Count;
-            Vector<T> x1 = new(_x1[i]), y1 = new(_y1[i]), x2 = new(_x2[i]), y2 = new(_y2[i]), area = new(_area[i]), limit = new(threshold);
-            var j = i + 1;
-            for (; j + lanes <= suppressed.Length; j += lanes)
+            var boxArea = (box[2] - box[0]) * (box[3] - box[1]);
+            Vector<T> x1 = new(box[0]), y1 = new(box[1]), x2 = new(box[2]), y2 = new(box[3]), area = new(boxArea), limit = new(_threshold);
+            var zeroIsBelow = _threshold >= T.Zero;
+            for (var j = 0; j < _count; j += Vector<T>.Count)
             {
-                var width = Positive(Least(x2, new Vector<T>(_x2, j)) - Largest(x1, new Vector<T>(_x1, j)));
-                var height = Positive(Least(y2, new Vector<T>(_y2, j)) - Largest(y1, new Vector<T>(_y1, j)));
+                var width = Positive(Least(new Vector<T>(_x2, j), x2) - Largest(new Vector<T>(_x1, j), x1));
+                var height = Positive(Least(new Vector<T>(_y2, j), y2) - Largest(new Vector<T>(_y1, j), y1));
                 var inter = width * height;
                 // 0 / x is 0 or NaN: neither is above a threshold that is not negative.
-                if (threshold >= T.Zero && Vector.EqualsAll(inter, Vector<T>.Zero))
+                if (zeroIsBelow && Vector.EqualsAll(inter, Vector<T>.Zero))
                     continue;
-                var over = Vector.GreaterThan(inter / (area + new Vector<T>(_area, j) - inter), limit);
-                if (over.Equals(Vector<T>.Zero))
-                    continue;
-                for (var lane = 0; lane < lanes; lane++)
-                    suppressed[j + lane] |= over[lane] != T.Zero;
+                if (Vector.GreaterThanAny(inter / (new Vector<T>(_area, j) + area - inter), limit))
+                    return false;
             }
 
-            for (; j < suppressed.Length; j++)
-                suppressed[j] |= Iou(i, j) > threshold;
+            (_x1[_count], _y1[_count], _x2[_count], _y2[_count], _area[_count]) = (box[0], box[1], box[2], box[3], boxArea);
+            _count++;
+            return true;
         }
 
-        private T Iou(int i, int j)
-        {
-            var width = Positive(Least(_x2[i], _x2[j]) - Largest(_x1[i], _x1[j]));
-            var height = Positive(Least(_y2[i], _y2[j]) - Largest(_y1[i], _y1[j]));
-            var inter = width * height;
-            return inter / (_area[i] + _area[j] - inter);
-        }
-
-        // std::max and std::min: comparisons, so that NaN is treated as in C++.
-        private static T Largest(T a, T b) => a < b ? b : a;
-
-        private static T Least(T a, T b) => b < a ? b : a;
-
-        private static T Positive(T a) => T.Zero < a ? a : T.Zero;
-
+        // std::max and std::min: comparisons, so that NaN is treated as in C++. The survivor comes first.
         private static Vector<T> Largest(Vector<T> a, Vector<T> b) => Vector.ConditionalSelect(Vector.LessThan(a, b), b, a);
 
         private static Vector<T> Least(Vector<T> a, Vector<T> b) => Vector.ConditionalSelect(Vector.LessThan(b, a), b, a);

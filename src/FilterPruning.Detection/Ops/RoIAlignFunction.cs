@@ -15,12 +15,15 @@ internal sealed class RoIAlignFunction : autograd.SingleTensorFunction<RoIAlignF
     /// <summary>Pools, as part of the autograd graph where one is being recorded.</summary>
     /// <param name="features">Float32 CPU tensors <c>[N, C, H, W]</c>, one per map of the plan.</param>
     /// <param name="plan">What to read.</param>
+    /// <param name="channelsLast">
+    /// Whether the result's memory is <c>[K, oh, ow, C]</c> where all features have that layout as well and nothing is recorded; else it is contiguous.
+    /// </param>
     /// <returns><c>[K, C, oh, ow]</c>.</returns>
-    public static Tensor Run(IReadOnlyList<Tensor> features, RoIPlan plan)
+    public static Tensor Run(IReadOnlyList<Tensor> features, RoIPlan plan, bool channelsLast = false)
     {
         using var scope = NewDisposeScope();
         var recorded = is_grad_enabled() && features.Any(feature => feature.requires_grad);
-        var output = recorded ? apply([.. features, new Call(plan)]) : Pool(features, plan);
+        var output = recorded ? apply([.. features, new Call(plan)]) : Pool(features, plan, channelsLast);
         return output.MoveToOuterDisposeScope();
     }
 
@@ -57,15 +60,23 @@ internal sealed class RoIAlignFunction : autograd.SingleTensorFunction<RoIAlignF
         return result;
     }
 
-    private static Tensor Pool(IReadOnlyList<Tensor> features, RoIPlan plan)
+    private static Tensor Pool(IReadOnlyList<Tensor> features, RoIPlan plan, bool channelsLast = false)
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        var plain = features.Select(feature => feature.contiguous()).ToArray();
-        var sampling = plan.Sampling;
-        var output = empty([plan.Count, plan.Maps[0].Channels, sampling.OutputHeight, sampling.OutputWidth], ScalarType.Float32);
-        RoIAlignKernel.Forward(plan, [.. plain.Select(TensorMemory.Address)], TensorMemory.Address(output));
-        return output.MoveToOuterDisposeScope();
+        var sources = new RoISource[features.Count];
+        for (var level = 0; level < sources.Length; level++)
+        {
+            // [N, H, W, C] where channels lie innermost: a view of the same memory
+            var innermost = TensorMemory.IsChannelsLast(features[level]);
+            sources[level] = new RoISource(TensorMemory.Address(innermost ? features[level].permute(0, 2, 3, 1) : features[level].contiguous()), innermost);
+        }
+
+        var (sampling, channels) = (plan.Sampling, plan.Maps[0].Channels);
+        channelsLast &= sources.All(source => source.ChannelsLast);
+        var output = empty(channelsLast ? [plan.Count, sampling.OutputHeight, sampling.OutputWidth, channels] : [plan.Count, channels, sampling.OutputHeight, sampling.OutputWidth], ScalarType.Float32);
+        RoIAlignKernel.Forward(plan, sources, TensorMemory.Address(output), channelsLast);
+        return (channelsLast ? output.permute(0, 3, 1, 2) : output).MoveToOuterDisposeScope();
     }
 
     /// <summary>One call: its plan, and the gradients last handed back.</summary>

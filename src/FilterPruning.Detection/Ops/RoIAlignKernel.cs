@@ -15,12 +15,21 @@ internal static unsafe class RoIAlignKernel
 
     /// <summary>Pools.</summary>
     /// <param name="plan">What to read.</param>
-    /// <param name="features">Addresses of the feature maps of <paramref name="plan"/>.</param>
+    /// <param name="features">The feature maps of <paramref name="plan"/>.</param>
     /// <param name="output">Address of <c>[K, C, oh, ow]</c>; every element is written.</param>
-    public static void Forward(RoIPlan plan, nint[] features, nint output)
+    /// <param name="channelsLast">Whether the output lies in memory as <c>[K, oh, ow, C]</c>. Then all maps must have their channels innermost.</param>
+    public static void Forward(RoIPlan plan, RoISource[] features, nint output, bool channelsLast = false)
     {
-        var items = Items(plan, splitRois: true);
-        TensorMemory.For(items.Count, i => ForwardItem(plan, items[i], (float*)features[items[i].Group.Level], (float*)output));
+        var items = Items(plan, features);
+        var rows = RoIRows.IsSupported && plan.AllowRows && features.Any(source => !source.ChannelsLast) ? new RoIRows(plan) : null;
+        TensorMemory.For(items.Count, i =>
+        {
+            var source = features[items[i].Group.Level];
+            if (source.ChannelsLast)
+                BlendItem(plan, items[i], (float*)source.Address, (float*)output, channelsLast);
+            else
+                GatherItem(plan, rows, items[i], (float*)source.Address, (float*)output);
+        });
     }
 
     /// <summary>Adds the gradient with respect to the features.</summary>
@@ -29,19 +38,21 @@ internal static unsafe class RoIAlignKernel
     /// <param name="gradFeatures">Addresses of the gradients of the feature maps, zero at first.</param>
     public static void Backward(RoIPlan plan, nint gradOutput, nint[] gradFeatures)
     {
-        var items = Items(plan, splitRois: false);
+        var items = Items(plan, null);
         TensorMemory.For(items.Count, i => BackwardItem(plan, items[i], (float*)gradOutput, (float*)gradFeatures[items[i].Group.Level]));
     }
 
-    private static List<Item> Items(RoIPlan plan, bool splitRois)
+    // Sources are given where the RoIs of a group may be shared out as well; gradients of neighbouring RoIs meet in the same cells.
+    private static List<Item> Items(RoIPlan plan, RoISource[]? sources)
     {
         var items = new List<Item>();
         foreach (var group in plan.Groups)
         {
             var map = plan.Maps[group.Level];
-            var block = Math.Clamp(BlockBytes / (map.Height * map.Width * sizeof(float)), 1, 16);
+            var whole = sources is not null && sources[group.Level].ChannelsLast;
+            var block = whole ? map.Channels : Math.Clamp(BlockBytes / (map.Height * map.Width * sizeof(float)), 1, 16);
             // With few channels (masks) there is nothing to share but the RoIs.
-            var rois = splitRois && map.Channels < 16 ? 8 : group.Members.Length;
+            var rois = sources is not null && (whole || map.Channels < 16) ? 8 : group.Members.Length;
             for (var channel = 0; channel < map.Channels; channel += block)
             {
                 for (var first = 0; first < group.Members.Length; first += rois)
@@ -52,23 +63,45 @@ internal static unsafe class RoIAlignKernel
         return items;
     }
 
-    private static void ForwardItem(RoIPlan plan, Item item, float* features, float* output)
+    private static void BlendItem(RoIPlan plan, Item item, float* features, float* output, bool channelsLast)
     {
         var map = plan.Maps[item.Group.Level];
-        var plane = map.Height * map.Width;
-        var imageFeatures = features + (long)item.Group.Image * map.Channels * plane;
-        var gather = new RoIGather(plan, map);
-        for (var m = item.FirstRoi; m < item.EndRoi; m++)
+        var image = features + (long)item.Group.Image * map.Channels * map.Height * map.Width;
+        var scratch = ArrayPool<float>.Shared.Rent(channelsLast ? 1 : RoIBlend.Scratch(plan.Sampling, map.Channels));
+        fixed (float* work = scratch)
         {
-            var k = item.Group.Members[m];
-            gather.SetColumns(k);
-            for (var bin = 0; bin < plan.Sampling.OutputHeight; bin += RoIGather.Lanes)
+            for (var m = item.FirstRoi; m < item.EndRoi; m++)
             {
-                gather.SetRows(k, bin);
-                for (var c = item.FirstChannel; c < item.EndChannel; c++)
-                    gather.Pool(imageFeatures + (long)c * plane, output + ((long)k * map.Channels + c) * plan.Sampling.Bins);
+                var k = item.Group.Members[m];
+                RoIBlend.Pool(plan, k, image, output + (long)k * map.Channels * plan.Sampling.Bins, channelsLast, work);
             }
         }
+
+        ArrayPool<float>.Shared.Return(scratch);
+    }
+
+    private static void GatherItem(RoIPlan plan, RoIRows? rows, Item item, float* features, float* output)
+    {
+        var map = plan.Maps[item.Group.Level];
+        var plane = (long)map.Height * map.Width;
+        var imageFeatures = features + item.Group.Image * map.Channels * plane;
+        var end = features + map.Images * map.Channels * plane;
+        var scratch = ArrayPool<float>.Shared.Rent(RoIRows.Scratch(plan.Sampling));
+        RoIGather? gather = null;
+        fixed (float* work = scratch)
+        {
+            for (var m = item.FirstRoi; m < item.EndRoi; m++)
+            {
+                var k = item.Group.Members[m];
+                var c = item.FirstChannel;
+                if (rows is not null)
+                    c += rows.Pool(k, imageFeatures + c * plane, end, item.EndChannel - c, output + ((long)k * map.Channels + c) * plan.Sampling.Bins, work);
+                if (c < item.EndChannel)
+                    (gather ??= new RoIGather(plan, map)).PoolChannels(k, imageFeatures, c, item.EndChannel, output + (long)k * map.Channels * plan.Sampling.Bins);
+            }
+        }
+
+        ArrayPool<float>.Shared.Return(scratch);
     }
 
     private static void BackwardItem(RoIPlan plan, Item item, float* gradOutput, float* gradFeatures)

@@ -13,7 +13,7 @@ namespace FilterPruning.Detection.Ops;
 internal sealed unsafe class RoIGather
 {
     /// <summary>Bin rows that are pooled together.</summary>
-    public const int Lanes = 8;
+    private const int Lanes = 8;
 
     private readonly RoIPlan _plan;
     private readonly FeatureMap _map;
@@ -43,8 +43,26 @@ internal sealed unsafe class RoIGather
         _pooled = new float[plan.Sampling.OutputWidth * Lanes];
     }
 
+    /// <summary>Pools a range of channels of one RoI.</summary>
+    /// <param name="k">The RoI.</param>
+    /// <param name="image">Its image <c>[C, H, W]</c>.</param>
+    /// <param name="firstChannel">The first channel.</param>
+    /// <param name="endChannel">The channel after the last.</param>
+    /// <param name="output">The RoI's result <c>[C, oh, ow]</c>.</param>
+    public void PoolChannels(int k, float* image, int firstChannel, int endChannel, float* output)
+    {
+        var plane = (long)_map.Height * _map.Width;
+        SetColumns(k);
+        for (var bin = 0; bin < _plan.Sampling.OutputHeight; bin += Lanes)
+        {
+            SetRows(k, bin);
+            for (var c = firstChannel; c < endChannel; c++)
+                Pool(image + c * plane, output + (long)c * _plan.Sampling.Bins);
+        }
+    }
+
     /// <summary>Turns to RoI <paramref name="k"/>.</summary>
-    public void SetColumns(int k)
+    private void SetColumns(int k)
     {
         _roi = k;
         _columnCount = 0;
@@ -69,7 +87,7 @@ internal sealed unsafe class RoIGather
     }
 
     /// <summary>Turns to the eight bin rows of the current RoI that begin with <paramref name="firstBin"/>.</summary>
-    public void SetRows(int k, int firstBin)
+    private void SetRows(int k, int firstBin)
     {
         _firstBin = firstBin;
         _rowCount = 0;
@@ -96,7 +114,7 @@ internal sealed unsafe class RoIGather
     /// <summary>Pools the current bin rows of the current RoI.</summary>
     /// <param name="plane">The channel's plane <c>[H, W]</c>.</param>
     /// <param name="output">The channel's result <c>[oh, ow]</c>; the current bin rows are written.</param>
-    public void Pool(float* plane, float* output)
+    private void Pool(float* plane, float* output)
     {
         fixed (float* sums = _sums, rowWeights = _rowWeights, pooled = _pooled)
         fixed (int* rows = _rows, columns = _columns)

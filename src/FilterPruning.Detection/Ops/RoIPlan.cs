@@ -50,6 +50,9 @@ internal sealed class RoIPlan
 
     public RoISampling Sampling { get; }
 
+    /// <summary>Whether <see cref="RoIRows"/> may pool where the processor has what it needs; tests turn it off to compare.</summary>
+    public bool AllowRows { get; init; } = true;
+
     public Roi[] Rois { get; }
 
     /// <summary>For RoI k and bin row p, <c>[k · (oh + 1) + p]</c>: where its entries begin; the next element is where they end.</summary>

@@ -12,13 +12,24 @@ internal static unsafe class TensorMemory
     /// </summary>
     public static nint Address(Tensor tensor)
     {
-        if (tensor.NumberOfElements == 0)
+        var elements = tensor.NumberOfElements;
+        if (elements == 0)
             return 0;
-        // A span can name at most 2 GiB, so it is taken of one element; it points into native memory, which does not move.
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        var first = tensor.view(-1).narrow(0, 0, 1);
-        return (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
+        // A span can name at most 2 GiB, so of larger tensors it is taken of one element; it points into native memory, which does not move.
+        var named = elements * tensor.ElementSize <= int.MaxValue ? tensor : tensor.view(-1).narrow(0, 0, 1);
+        return (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(named.bytes));
+    }
+
+    /// <summary>Whether the channels of <c>[N, C, H, W]</c> lie innermost in memory, without gaps.</summary>
+    public static bool IsChannelsLast(Tensor tensor)
+    {
+        if (tensor.dim() != 4)
+            return false;
+        var (shape, stride) = (tensor.shape, tensor.stride());
+        var (channels, height, width) = (shape[1], shape[2], shape[3]);
+        return channels > 1 && stride[1] == 1 && stride[3] == channels && stride[2] == width * channels && (shape[0] == 1 || stride[0] == height * width * channels);
     }
 
     /// <summary>A copy of the tensor's values in row-major order, converted to <typeparamref name="T"/>'s dtype and brought to the CPU.</summary>
@@ -36,13 +47,26 @@ internal static unsafe class TensorMemory
     /// <summary>Whether the managed float32 kernels may work on the tensor's memory.</summary>
     public static bool IsManaged(Tensor tensor) => tensor.dtype == ScalarType.Float32 && tensor.device_type == DeviceType.CPU && !tensor.is_sparse;
 
+    /// <summary>Whether the managed float32 kernels may work on the tensors' memory and nobody records gradients through them: kernels that have none take nothing else.</summary>
+    public static bool IsManagedWithoutGradient(params ReadOnlySpan<Tensor> tensors)
+    {
+        var recording = is_grad_enabled();
+        foreach (var tensor in tensors)
+        {
+            if (!IsManaged(tensor) || (recording && tensor.requires_grad))
+                return false;
+        }
+
+        return true;
+    }
+
     /// <summary>
     /// Runs <paramref name="body"/> for 0 … <paramref name="count"/> − 1 on at most <see cref="get_num_threads"/> threads. The items must not
     /// write to the same memory, so that the result does not depend on the number of threads.
     /// </summary>
     public static void For(int count, Action<int> body)
     {
-        var threads = Math.Min(get_num_threads(), count);
+        var threads = count <= 1 ? 1 : Math.Min(get_num_threads(), count);
         if (threads <= 1)
         {
             for (var i = 0; i < count; i++)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using FilterPruning.Kernels;
 
 namespace FilterPruning.Criteria;
 
@@ -29,20 +30,6 @@ public sealed class LpCriterion : IPruningCriterion
     public Tensor Score(FilterBank filters)
     {
         ArgumentNullException.ThrowIfNull(filters);
-        using var scope = NewDisposeScope();
-        using var noGrad = no_grad();
-        var matrix = filters.AsMatrix();                                                    // [filters, numbers]
-        var scores = empty(filters.Count, float32, CPU);
-        foreach (var (start, count) in RowBlocks.Of(matrix))
-        {
-            using var block = NewDisposeScope();
-            var magnitudes = matrix.narrow(0, start, count).to(float64).abs();
-            var largest = magnitudes.amax([1], keepdim: true);                              // [filters, 1]
-            var norms = double.IsPositiveInfinity(P) ? largest
-                : largest * (magnitudes / largest.clamp_min(1e-300)).pow(P).sum(1, keepdim: true).pow(1 / P);  // powers of at most 1 cannot overflow
-            scores.narrow(0, start, count).copy_(norms.squeeze(1));
-        }
-
-        return scores.MoveToOuterDisposeScope();
+        return NormCriterion.Score(filters, (weight, axis) => FilterNorms.Lp(weight, P, axis));
     }
 }

@@ -20,6 +20,57 @@ public class MaskOpsTests
         Assert.InRange(RandomBoxes.LargestDifference(managed, composed), 0, 1e-5);
     }
 
+    [Theory]
+    [InlineData(28, 1, 50, 60)]
+    [InlineData(28, 1, 1, 1)]
+    [InlineData(30, 0, 33, 17)]
+    [InlineData(40, 2, 31, 77)] // lines that do not fit in two vectors
+    public void Every_pixel_is_that_of_the_definition_and_of_every_processor(int size, int padding, int height, int width)
+    {
+        using var scope = NewDisposeScope();
+        var random = new Random(size);
+        var masks = rand([12, 1, size, size], generator: new Generator(4));
+        var cells = masks.data<float>().ToArray();
+        var boxes = Enumerable.Range(0, 12).Select(_ => Box()).ToArray();
+        var (fast, simple) = (Paste(false), Paste(true));
+        Assert.Equal(simple, fast);
+        var side = size + 2 * padding;
+        for (var i = 0; i < fast.Length; i++)
+        {
+            var (n, y, x) = (i / (height * width), i / width % height, i % width);
+            var box = boxes[n];
+            var inside = x >= box.X0 && x <= box.X1 && y >= box.Y0 && y <= box.Y1;
+            var expected = inside ? Resized(n, y - box.Y0, x - box.X0, box.Height, box.Width) : 0;
+            Assert.Equal(expected, fast[i], 1e-5); // positions of up to 44 cells in float32, values of up to one
+        }
+
+        PlacedBox Box()
+        {
+            var (x, y) = (random.Next(-5, width), random.Next(-5, height));
+            return new PlacedBox(x, y, x + random.Next(width + 3), y + random.Next(height + 3));
+        }
+
+        float[] Paste(bool plain)
+        {
+            var output = full([12, 1, height, width], float.NaN);
+            MaskPasteKernel.Run(TensorMemory.Address(masks), size, padding, boxes, TensorMemory.Address(output), (height, width), plain);
+            return output.data<float>().ToArray();
+        }
+
+        double Cell(int n, int y, int x) =>
+            y < padding || x < padding || y >= size + padding || x >= size + padding ? 0 : cells[(n * size + y - padding) * size + x - padding];
+
+        double Resized(int n, int y, int x, int toHeight, int toWidth)
+        {
+            var sy = Math.Max((y + 0.5) * side / toHeight - 0.5, 0);
+            var sx = Math.Max((x + 0.5) * side / toWidth - 0.5, 0);
+            var (top, left) = (Math.Min((int)sy, side - 1), Math.Min((int)sx, side - 1));
+            var (bottom, right) = (Math.Min(top + 1, side - 1), Math.Min(left + 1, side - 1));
+            var (fy, fx) = (sy - top, sx - left);
+            return (1 - fy) * ((1 - fx) * Cell(n, top, left) + fx * Cell(n, top, right)) + fy * ((1 - fx) * Cell(n, bottom, left) + fx * Cell(n, bottom, right));
+        }
+    }
+
     [Fact]
     public void A_box_outside_of_the_image_leaves_it_empty()
     {

@@ -59,6 +59,51 @@ public class NmsTests
     }
 
     [Fact]
+    public void The_order_in_linear_time_is_that_of_sorting()
+    {
+        var random = new Random(3);
+        foreach (var count in new[] { 0, 1, 2, 100, 5000 })
+        {
+            float[] scores = [.. Enumerable.Range(0, count).Select(_ => BitConverter.Int32BitsToSingle(random.Next(int.MinValue, int.MaxValue)))];
+            for (var i = 0; i + 3 < count; i += 9)
+                (scores[i], scores[i + 1], scores[i + 2], scores[i + 3]) = (0.25f, -0f, 0f, float.NaN);
+            Assert.Equal(NmsKernel.DescendingOrder(Array.ConvertAll(scores, score => (double)score)), NmsKernel.DescendingOrder(scores));
+        }
+    }
+
+    [Fact]
+    public void Groups_with_negative_coordinates_are_compared_as_torchvision_does()
+    {
+        using var scope = NewDisposeScope();
+        // Shifted by 11, the second group's box begins at 1 and meets the first group's.
+        var boxes = tensor(new float[] { 0, 0, 10, 10, -10, -10, 0, 0, 1, 1, 2, 2 }).view(3, 4);
+        var kept = BoxOps.BatchedNms(boxes, tensor(new[] { 0.9f, 0.8f, 0.7f }), tensor(new long[] { 0, 1, 1 }), 0.5);
+        Assert.Equal([0, 2], kept.data<long>().ToArray());
+    }
+
+    [Fact]
+    public void The_survivors_do_not_depend_on_the_number_of_threads()
+    {
+        using var scope = NewDisposeScope();
+        var (boxes, scores) = (RandomBoxes.Boxes(new Random(6), 3000, 300, 200), rand(3000, generator: new Generator(1)));
+        var groups = randint(5, 3000, dtype: ScalarType.Int64, generator: new Generator(2));
+        var expected = Naive(boxes, scores, groups.data<long>().ToArray(), 0.6);
+        var before = get_num_threads();
+        try
+        {
+            foreach (var threads in new[] { 1, 2, 4 })
+            {
+                set_num_threads(threads);
+                Assert.Equal(expected, BoxOps.BatchedNms(boxes, scores, groups, 0.6).data<long>().ToArray());
+            }
+        }
+        finally
+        {
+            set_num_threads(before);
+        }
+    }
+
+    [Fact]
     public void Wrong_shapes_are_named()
     {
         using var scope = NewDisposeScope();

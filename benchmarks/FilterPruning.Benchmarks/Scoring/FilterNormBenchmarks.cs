@@ -1,22 +1,18 @@
-using System.Numerics;
-using System.Runtime.InteropServices;
 using BenchmarkDotNet.Attributes;
 using FilterPruning.Kernels;
-using ColumnMatrix = MathNet.Numerics.LinearAlgebra.Matrix<float>;
 
-namespace FilterPruning.Benchmarks;
+namespace FilterPruning.Benchmarks.Scoring;
 
 /// <summary>
 /// The L1 norm of every filter, by this library and by its peers on the same numbers, all on one thread.
-/// <see cref="ReadBandwidth"/> is the floor: it only adds up the same bytes.
+/// <see cref="ReadBandwidth"/> is the floor: it only reads the same bytes.
 /// </summary>
 public class FilterNormBenchmarks
 {
     private Tensor _weight = null!;
     private long[] _otherAxes = [];
-    private float[] _numbers = [];
     private float[] _norms = [];
-    private ColumnMatrix _columns = null!;
+    private ArrayPeers _peers = null!;
 
     public static IEnumerable<WeightShape> Shapes => WeightShape.MaskRcnn;
 
@@ -30,11 +26,8 @@ public class FilterNormBenchmarks
         using var generator = new torch.Generator(0);
         _weight = randn(Shape.Sizes, generator: generator);
         _otherAxes = [.. Enumerable.Range(1, Shape.Sizes.Length - 1).Select(axis => (long)axis)];
-        _numbers = _weight.data<float>().ToArray();
         _norms = new float[Shape.Sizes[0]];
-
-        // Math.NET stores columns one after another, so a filter is a column.
-        _columns = ColumnMatrix.Build.Dense(_numbers.Length / _norms.Length, _norms.Length, _numbers);
+        _peers = new ArrayPeers(_weight, 0);
     }
 
     [GlobalCleanup]
@@ -54,22 +47,10 @@ public class FilterNormBenchmarks
     }
 
     [Benchmark(Description = "naive loop")]
-    public float[] NaiveLoop()
-    {
-        var length = _numbers.Length / _norms.Length;
-        for (var f = 0; f < _norms.Length; f++)
-        {
-            double sum = 0;
-            foreach (var number in _numbers.AsSpan(f * length, length))
-                sum += Math.Abs(number);
-            _norms[f] = (float)sum;
-        }
-
-        return _norms;
-    }
+    public float[] NaiveLoop() => _peers.Naive();
 
     [Benchmark(Description = "Math.NET ColumnNorms(1)")]
-    public object MathNetColumns() => _columns.ColumnNorms(1);
+    public object MathNetColumns() => _peers.MathNet();
 
     [Benchmark(Description = "FilterNorms.L1")]
     public void Kernel()
@@ -77,19 +58,9 @@ public class FilterNormBenchmarks
         using var norms = FilterNorms.L1(_weight);
     }
 
-    [Benchmark(Description = "read bandwidth")]
-    public ulong ReadBandwidth()
-    {
-        var words = MemoryMarshal.Cast<float, Vector<ulong>>(_numbers.AsSpan());
-        Vector<ulong> a = default, b = default, c = default, d = default;
-        for (var i = 0; i <= words.Length - 4; i += 4)
-        {
-            a += words[i];
-            b += words[i + 1];
-            c += words[i + 2];
-            d += words[i + 3];
-        }
+    [Benchmark(Description = "FilterNorms.L1 into a span")]
+    public void KernelIntoSpan() => FilterNorms.L1(_weight, _norms);
 
-        return Vector.Sum(a + b + c + d);
-    }
+    [Benchmark(Description = "read bandwidth")]
+    public unsafe ulong ReadBandwidth() => ReadLimit.Wide((byte*)TensorBytes.Of(_weight), _weight.numel() * 4);
 }
