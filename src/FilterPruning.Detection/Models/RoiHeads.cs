@@ -23,7 +23,7 @@ internal sealed class RoiHeads : nn.Module, IFusible
     private readonly MaskRcnnPredictor mask_predictor;
     private readonly FusedConvolution[] _maskLayers;
     private readonly MultiScaleRoIAlign _boxPool = new(Levels, BoxPoolSize, SamplingRatio);
-    private readonly MultiScaleRoIAlign _maskPool = new(Levels, MaskPoolSize, SamplingRatio);
+    private readonly MultiScaleRoIAlign _maskPool = new(Levels, MaskPoolSize, SamplingRatio) { ChannelsLast = true };
     private readonly BoxCoder _coder;
     private readonly Matcher _matcher;
     private readonly BalancedSampler _sampler;
