@@ -6,6 +6,7 @@ import sys
 
 folder = pathlib.Path(sys.argv[1])
 dataset, model, criterion, scope, images = sys.argv[2:7]
+budgets = dict(pair.split(":") for pair in sys.argv[7].split())      # what remains of the MACs, and for how long it was tuned
 
 
 def read(name):
@@ -31,6 +32,7 @@ def point(name, title):
     for kind in ("mask", "box"):
         for short, key in (("AP", "AP"), ("AP50", "AP50"), ("AP75", "AP75"), ("APSmall", "APsmall"), ("APMedium", "APmedium"), ("APLarge", "APlarge")):
             result[kind + short] = figure(evaluation[kind][key])
+    result["budget"] = float(budgets[cut]) if tuned else None
     result |= {"iouAt50": figure(evaluation["iouAt50"]), "matchRate": evaluation["matchRate"], "evalImages": evaluation["images"]}
     if prune:
         result |= {

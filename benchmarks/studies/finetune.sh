@@ -40,7 +40,8 @@ measure() { keep "$1.eval.json" eval --weights "$2" --data "$photos" "${eval_ima
 measure "$out/dense" "$dense"
 sha256sum "$dense" | cut -c1-12 > "$out/dense.sha"
 
-for cut in ${CUTS:-0.5:0.25 0.25:0.5}; do
+cuts=${CUTS:-0.5:0.25 0.25:0.5}
+for cut in $cuts; do
   remains=${cut%%:*} budget=${cut##*:}
   small=$out/macs-$remains
   keep "$small.prune.json" prune --weights "$dense" --target-macs "$remains" --criterion "${CRITERION:-l1}" --scope "${SCOPE:-local}" ${PRUNE:-} \
@@ -70,4 +71,4 @@ for cut in ${CUTS:-0.5:0.25 0.25:0.5}; do
   done
 done
 
-python3 benchmarks/studies/finetune.py "$out" "$dataset" "$model" "${CRITERION:-l1}" "${SCOPE:-local}" "${IMAGES:-64}"
+python3 benchmarks/studies/finetune.py "$out" "$dataset" "$model" "${CRITERION:-l1}" "${SCOPE:-local}" "${IMAGES:-64}" "$cuts"

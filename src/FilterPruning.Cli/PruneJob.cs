@@ -1,6 +1,7 @@
 using FilterPruning.Criteria;
 using FilterPruning.Detection.Models;
 using FilterPruning.Graph;
+using FilterPruning.Latency;
 using FilterPruning.Planning;
 using FilterPruning.Recovery;
 using FilterPruning.Schedules;
@@ -24,7 +25,16 @@ internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options, b
     /// <summary>The cost after the cut.</summary>
     public Cost After { get; private set; }
 
+    /// <summary>The times that a target of latency was planned with; null without one.</summary>
+    public LatencyModel? Times { get; private set; }
+
     public DependencyGraph Trace(int size) => _graph = DetectorTrace.Run(detector, size);
+
+    public DependencyGraph Trace(Tensor image) => _graph = DetectorTrace.Run(detector, image);
+
+    /// <summary>Times the model's layers on the traced image, on this machine.</summary>
+    public void Time(Action<double, string> report, CancellationToken cancellation) =>
+        Times = LatencyModel.Measure(_graph!, new LatencyOptions { Progress = new Immediate<double>(share => report(share, "")) }, cancellation);
 
     /// <summary>Runs the dense model on unlabelled images, once each; they must live until the repair is done.</summary>
     public void Collect(IReadOnlyList<Tensor> images, Action<double, string> report, CancellationToken cancellation)
@@ -36,7 +46,9 @@ internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options, b
 
     public PruningPlan Plan()
     {
-        var chosen = byReconstruction ? options with { Criterion = new ReconstructionCriterion(_sample!) } : options;
+        var chosen = options with { Latency = Times };
+        if (byReconstruction)
+            chosen = chosen with { Criterion = new ReconstructionCriterion(_sample!) };
         return _plan = options.Scope == PruningScope.Allocated ? ReconstructionAllocation.Plan(_sample!, chosen) : PruningPlanner.CreatePlan(_graph!, chosen);
     }
 

@@ -79,7 +79,7 @@ public static class Pruner
         options.Validate();
         context.Trace.Validate();
         var at = PruningStage.Trace;
-        var surgery = new SurgeryOptions { VerifyTrace = options.VerifyTrace, Optimizers = options.Optimizers, OnStep = Step };
+        var surgery = new SurgeryOptions { VerifyTrace = options.VerifyTrace, Optimizers = options.Optimizers, OnStep = Step, CanUndo = false, HoldsOn = true };
         surgery.Validate();
         var logger = context.Logger ?? NullLogger.Instance;
         try

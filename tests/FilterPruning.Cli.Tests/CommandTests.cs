@@ -156,6 +156,8 @@ public sealed class CommandTests : IDisposable
         Assert.Equal(ExitCode.Done, result.ExitCode);
         Assert.True((bool)result.Json["loadsIdentically"]!);
         Assert.True((double)result.Json["repaired"]!["mask"]!["AP50"]! > (double)result.Json["raw"]!["mask"]!["AP50"]!);
+        Assert.True((double)result.Json["chosen"]!["mask"]!["AP50"]! > (double)result.Json["raw"]!["mask"]!["AP50"]!);
+        Assert.InRange((double)result.Json["chosen"]!["macs"]! / (double)result.Json["repaired"]!["macs"]!, 0.95, 1);
         var page = await File.ReadAllTextAsync(Path.Combine(_folder["demo"], "index.html"), TestContext.Current.CancellationToken);
         Assert.DoesNotContain("src=\"http", page, StringComparison.Ordinal);
         Assert.Contains("data:image/png;base64,", page, StringComparison.Ordinal);

@@ -9,8 +9,8 @@ internal static class DemoCommand
     public static Command Create()
     {
         var command = new Command("demo", """
-            Prunes the shipped Mask R-CNN by 40 %, raw and repaired from a few unlabelled scenes, and writes a report: accuracy, size, work and latency
-            before and after, pictures, the pruned model and its plan.
+            Prunes the shipped Mask R-CNN by 40 %, raw, repaired from a few unlabelled scenes, and with channels and widths chosen for the repair, and writes a
+            report: accuracy, size, work and latency before and after, pictures, the pruned model and its plan.
 
             Example:
               filter-pruning demo --out out/demo
@@ -43,11 +43,11 @@ internal static class DemoCommand
 
     private static void Print(DemoResult result, string page)
     {
-        var table = Output.NewTable("", "dense", "pruned", "pruned + repaired");
+        var table = Output.NewTable(["", .. result.Models.Select(model => model.Title)]);
         foreach (var row in result.Rows())
             table.Row([row.Title, .. row.Cells]);
         Output.Table(table);
-        Output.Line($"Proof: the pruned model differs from its masked self by at most {result.Repaired.ProofError:0.0e+0} (relative).");
+        Output.Line($"Proof: the pruned model differs from its masked self by at most {result.Chosen.ProofError:0.0e+0} (relative).");
         Output.Line(result.LoadsIdentically ? "Saved, loaded into a fresh model, and its detections are identical." : "The loaded model's detections differ from the saved one's!");
         Output.Line($"Open {Path.GetFullPath(page)} in a browser.");
     }

@@ -34,6 +34,7 @@ internal static class PruneCommand
             (TargetMeasure.Macs, new("--target-macs") { Description = "Multiply-accumulates that may remain: a share (0.5, 50%) or an amount (3.5G).", HelpName = "KEEP" }),
             (TargetMeasure.Parameters, new("--target-params") { Description = "Parameters that may remain: a share (0.5, 50%) or an amount (12M).", HelpName = "KEEP" }),
             (TargetMeasure.Bytes, new("--target-bytes") { Description = "Bytes of stored weights that may remain: a share (0.5, 50%) or an amount (20MB, 20MiB).", HelpName = "KEEP" }),
+            (TargetMeasure.Latency, new("--target-latency") { Description = "Time of one image on this machine that may remain: a share (0.5, 50%) or a time (120ms), reckoned from times of the model's layers on the first image of --repair.", HelpName = "KEEP" }),
         };
         var scope = new Option<string>("--scope") { Description = "local: each layer loses its share; global: all filters are ranked together; isomorphic: only layers that are built alike are; allocated: each loses what costs the model's answers least, measured on the images of --repair.", DefaultValueFactory = _ => "local", HelpName = "local|global|isomorphic|allocated" };
         var criterion = new Option<string?>("--criterion") { Description = $"How important a filter is: {CriterionNames.List}, or gram: how badly the others rebuild it, measured on the images of --repair. Without this option l1, and gram with --scope allocated.", HelpName = $"{CriterionNames.List}|{Gram}" };
@@ -84,8 +85,12 @@ internal static class PruneCommand
             using var owned = detector;
             var earlier = model.PlanOf(parsed);
             var job = new PruneJob(detector, pruning, byReconstruction);
-            Output.WithProgress($"Tracing {description.Model}", _ => job.Trace(Math.Min(model.SizeOf(parsed, description), PruneJob.TraceSize)));
             IReadOnlyList<Tensor> pictures = !dataFree && parsed.GetValue(repair) is { } folder ? DataFolders.Unlabelled(folder, parsed.GetValue(images), parsed.GetValue(seed), description.Split) : [];
+            var times = target is { Measure: TargetMeasure.Latency };
+            var size = model.SizeOf(parsed, description);
+            Output.WithProgress($"Tracing {description.Model}", _ => times && pictures.Count > 0 ? job.Trace(pictures[0]) : job.Trace(times ? size : Math.Min(size, PruneJob.TraceSize)));
+            if (times)
+                Output.WithProgress("Timing its layers", report => Done(() => job.Time(report, cancellation)));
             if (measures)
                 Output.WithProgress($"Measuring on {pictures.Count} images", report => Done(() => job.Collect(pictures, report, cancellation)));
             var plan = measures ? Output.WithProgress("Planning", _ => job.Plan()) : job.Plan();
@@ -109,9 +114,9 @@ internal static class PruneCommand
             if (parsed.GetValue(planFile) is { } path)
                 File.WriteAllText(path, plan.ToJson());
             if (parsed.GetValue(json))
-                Output.Json(ToJson(plan, job.After, proof, repaired, clock.Elapsed, parsed.GetValue(output)!));
+                Output.Json(ToJson(plan, job, proof, repaired, clock.Elapsed, parsed.GetValue(output)!));
             else
-                Print(plan, job.After, proof, repaired, parsed.GetValue(repair) == DataFree.Name ? "made-up" : "unlabelled", clock.Elapsed, parsed.GetValue(output)!);
+                Print(plan, job, proof, repaired, parsed.GetValue(repair) == DataFree.Name ? "made-up" : "unlabelled", clock.Elapsed, parsed.GetValue(output)!);
             return ExitCode.Done;
         });
         return command;
@@ -161,8 +166,9 @@ internal static class PruneCommand
             throw new ArgumentException($"The folder '{folder}' for '{path}' does not exist. Create it first.");
     }
 
-    private static JsonObject ToJson(PruningPlan plan, Cost after, double proofError, RepairReport? repaired, TimeSpan elapsed, string path)
+    private static JsonObject ToJson(PruningPlan plan, PruneJob job, double proofError, RepairReport? repaired, TimeSpan elapsed, string path)
     {
+        var after = job.After;
         var layers = new JsonArray();
         foreach (var layer in plan.Layers)
             layers.Add(new JsonObject { ["name"] = layer.Name, ["kind"] = layer.Kind, ["before"] = layer.OutputChannels, ["after"] = layer.KeptOutputs, ["skipped"] = layer.Skipped });
@@ -170,6 +176,7 @@ internal static class PruneCommand
         {
             ["parameters"] = new JsonObject { ["before"] = plan.Before.Parameters, ["after"] = after.Parameters },
             ["macs"] = new JsonObject { ["before"] = plan.Before.Macs, ["after"] = after.Macs },
+            ["latencyMs"] = job.Times is { } times ? new JsonObject { ["before"] = Math.Round(times.Measured, 3), ["after"] = Math.Round(times.Of(plan), 3), ["channelMultiple"] = times.ChannelMultiple } : null,
             ["groups"] = new JsonObject { ["total"] = plan.TotalGroups, ["removed"] = plan.RemovedGroups },
             ["proofError"] = proofError,
             ["repairedFrom"] = repaired?.Inputs ?? 0,
@@ -180,11 +187,14 @@ internal static class PruneCommand
         };
     }
 
-    private static void Print(PruningPlan plan, Cost after, double proofError, RepairReport? repaired, string kind, TimeSpan elapsed, string path)
+    private static void Print(PruningPlan plan, PruneJob job, double proofError, RepairReport? repaired, string kind, TimeSpan elapsed, string path)
     {
+        var after = job.After;
         var table = Output.NewTable("", "before", "after", "");
         table.Row("parameters", $"{plan.Before.Parameters / 1e6:0.00} M", $"{after.Parameters / 1e6:0.00} M", $"{(double)plan.Before.Parameters / after.Parameters:0.00} × smaller");
         table.Row("MACs", $"{plan.Before.Macs / 1e9:0.00} G", $"{after.Macs / 1e9:0.00} G", $"{(double)plan.Before.Macs / after.Macs:0.00} × less");
+        if (job.Times is { } times)
+            table.Row("latency, reckoned", $"{times.Measured:0.0} ms", $"{times.Of(plan):0.0} ms", $"{times.Measured / times.Of(plan):0.00} × faster");
         table.Row("channel groups", $"{plan.TotalGroups:N0}", $"{plan.TotalGroups - plan.RemovedGroups:N0}", "");
         Output.Table(table);
         Output.Line($"Proof: differs from its masked self by at most {proofError:0.0e+0} (relative).");

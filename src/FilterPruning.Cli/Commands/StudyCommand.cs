@@ -2,7 +2,9 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using FilterPruning.Cli.Study;
+using FilterPruning.Detection.Data;
 using FilterPruning.Detection.Models;
+using FilterPruning.Detection.Training;
 
 namespace FilterPruning.Cli.Commands;
 
@@ -19,6 +21,7 @@ internal static class StudyCommand
               filter-pruning study --data shapescenes --weights samples/checkpoints/shapescenes.safetensors --out docs/results/shapescenes.jsonl
               filter-pruning study --data data/PennFudanPed --weights dense.safetensors --out docs/results/pennfudan.jsonl
               filter-pruning study --data data/PennFudanPed --weights dense.safetensors --criteria l1 --scopes global-raw --layers inner --ratios 0.4 --out inner.jsonl
+              filter-pruning study --data data/PennFudanPed --weights dense.safetensors --criteria gram --scopes allocated --targets macs:0.5 --fine-tune 0.25 --out tuned.jsonl
               filter-pruning study --data data/PennFudanPed --weights dense.safetensors --shard 2/3 --out shard-2.jsonl --dry-run
             """);
         var options = new StudyOptions(command);
@@ -91,7 +94,18 @@ internal static class StudyCommand
         var data = StudyData.Open(setup.Data, setup.EvalImages, setup.Images);
         if (model.NumClasses != data.Test.ClassNames.Count + 1)
             throw new ArgumentException($"The model has {model.NumClasses} classes, but '{setup.Data}' has {data.Test.ClassNames.Count} and the background. Give weights that were trained on it.");
-        return new StudyBench(model, dense, setup.Description, data, setup.LatencyPairs);
+        return new StudyBench(model, dense, setup.Description, data, setup.LatencyPairs, setup.FineTunes ? FineTuning(setup) : null);
+    }
+
+    // As the dense model was trained, on the same images, for a share of that.
+    private static FineTuneTreatment FineTuning(StudySetup setup)
+    {
+        var scenes = setup.Data == DataSource.ShapeScenesName;
+        IDetectionDataset training = scenes
+            ? ShapeScenes.Create(TrainingRecipes.ShapeScenes.TrainingImages, TrainingRecipes.ShapeScenes.DataSeed)
+            : DataFolders.Open(setup.Data, DataPart.Train, null, StudyData.Seed);
+        var recipe = TrainingJob.RecipeFor(scenes ? null : training, setup.Data, setup.Description.Model, null);
+        return new FineTuneTreatment(training, new FineTuneOptions { Recipe = recipe.Training });
     }
 
     private static int DryRun(StudySetup setup, bool json)
@@ -114,6 +128,7 @@ internal static class StudyCommand
                     ["ratio"] = key.Ratio,
                     ["target"] = key.Target,
                     ["repair"] = key.Repair,
+                    ["budget"] = key.Budget,
                     ["seed"] = key.Seed,
                     ["there"] = keys.Contains(key),
                     ["seconds"] = Math.Round(estimate.Of(key), 1),

@@ -23,6 +23,10 @@ internal sealed record DemoRow(string Title, IReadOnlyList<string> Cells);
 /// <summary>Everything the demo found out.</summary>
 internal sealed record DemoResult
 {
+    public const string RawTitle = "pruned by L1";
+    public const string RepairedTitle = "pruned by L1, repaired";
+    public const string ChosenTitle = "chosen and repaired";
+
     public required double Ratio { get; init; }
 
     public required DemoModel Dense { get; init; }
@@ -30,6 +34,9 @@ internal sealed record DemoResult
     public required DemoModel Raw { get; init; }
 
     public required DemoModel Repaired { get; init; }
+
+    /// <summary>As much work as <see cref="Repaired"/>, with channels and widths chosen for the repair.</summary>
+    public required DemoModel Chosen { get; init; }
 
     public required PruningPlan Plan { get; init; }
 
@@ -45,7 +52,7 @@ internal sealed record DemoResult
 
     public required double Seconds { get; init; }
 
-    private IReadOnlyList<DemoModel> Models => [Dense, Raw, Repaired];
+    public IReadOnlyList<DemoModel> Models => [Dense, Raw, Repaired, Chosen];
 
     /// <summary>The table, the same on the terminal and on the page.</summary>
     public IReadOnlyList<DemoRow> Rows() =>
@@ -66,6 +73,7 @@ internal sealed record DemoResult
         ["dense"] = ToJson(Dense),
         ["raw"] = ToJson(Raw),
         ["repaired"] = ToJson(Repaired),
+        ["chosen"] = ToJson(Chosen),
         ["repairImages"] = RepairImages,
         ["repairSeconds"] = RepairSeconds,
         ["loadsIdentically"] = LoadsIdentically,

@@ -6,7 +6,7 @@ using FilterPruning.Planning;
 
 namespace FilterPruning.Cli.Demo;
 
-/// <summary>Runs the demo: evaluate, prune raw, prune and repair, compare, save and load.</summary>
+/// <summary>Runs the demo: prune raw, prune and repair, choose for the repair; evaluate, compare, save and load.</summary>
 internal static class DemoRun
 {
     private const int RepairScenes = 24;
@@ -17,54 +17,42 @@ internal static class DemoRun
     public static DemoResult Run(string checkpoint, string folder, double ratio, int images, CancellationToken cancellation)
     {
         var clock = Stopwatch.StartNew();
-        var options = new PruningOptions { Ratio = ratio };
-        var test = DataFolders.Open(DataSource.ShapeScenesName, DataPart.Test, images, seed: 0);
         var (dense, description) = DetectorFile.Load(checkpoint);
-        var (raw, _) = DetectorFile.Load(checkpoint);
-        var (repaired, _) = DetectorFile.Load(checkpoint);
         using var ownedDense = dense;
-        using var ownedRaw = raw;
-        using var ownedRepaired = repaired;
-
-        var rawJob = new PruneJob(raw, options);
-        var (rawPlan, rawProof) = Output.WithProgress($"Pruning {ratio:P0} of all filters", _ => Prune(rawJob, description));
-        var repairJob = new PruneJob(repaired, options);
-        repairJob.Trace(Size(description));
-        var plan = repairJob.Plan();
-        var repairClock = Stopwatch.StartNew();
         var scenes = DataFolders.Unlabelled(DataSource.ShapeScenesName, RepairScenes, seed: 0);
-        Output.WithProgress($"Repairing from {RepairScenes} unlabelled scenes", report => repairJob.Repair(scenes, report, cancellation));
+        var even = new PruningOptions { Ratio = ratio };
+        using var raw = Cut("Pruning by L1", new DemoCut(checkpoint, even), [], cancellation);
+        using var repaired = Cut("Pruning by L1 and repairing", new DemoCut(checkpoint, even), scenes, cancellation);
+        // As much work as is left to the others.
+        var sameWork = even with { Ratio = 0, Target = PruningTarget.KeepMacsShare((double)repaired.After.Macs / repaired.Plan.Before.Macs), Scope = PruningScope.Allocated };
+        using var chosen = Cut("Choosing channels and widths, and repairing", new DemoCut(checkpoint, sameWork), scenes, cancellation);
         foreach (var scene in scenes)
             scene.Dispose();
-        var repairSeconds = repairClock.Elapsed.TotalSeconds;
-        var proof = repairJob.Cut();
 
         var file = Path.Combine(folder, "pruned.safetensors");
-        DetectorFile.SavePruned(repaired, plan, description, file);
-        File.WriteAllText(Path.Combine(folder, "plan.json"), plan.ToJson());
-        var rawFile = Path.Combine(folder, "pruned-raw.safetensors");
-        DetectorFile.SavePruned(raw, rawPlan, description, rawFile);
-        var denseBytes = BytesAsFloat32(dense);
+        DetectorFile.SavePruned(chosen.Model, chosen.Plan, description, file);
+        File.WriteAllText(Path.Combine(folder, "plan.json"), chosen.Plan.ToJson());
 
-        var results = new[] { (dense, "dense"), (raw, "pruned"), (repaired, "pruned and repaired") }
-            .Select(entry => Output.WithProgress($"Evaluating the {entry.Item2} model on {images} fresh scenes", report => Evaluate(entry.Item1, test, report, cancellation)))
-            .ToArray();
+        var test = DataFolders.Open(DataSource.ShapeScenesName, DataPart.Test, images, seed: 0);
+        (string Title, MaskRcnnModel Model)[] models = [("dense", dense), (DemoResult.RawTitle, raw.Model), (DemoResult.RepairedTitle, repaired.Model), (DemoResult.ChosenTitle, chosen.Model)];
+        var results = models.Select(entry => Output.WithProgress($"Evaluating on {images} fresh scenes: {entry.Title}", report => Evaluate(entry.Model, test, report, cancellation))).ToArray();
         var timed = Enumerable.Range(0, Math.Min(LatencyScenes, test.Count)).Select(index => ImageOf(test, index)).ToArray();
-        var latency = Output.WithProgress("Comparing latency", _ => Latency.Compare([dense, raw, repaired], timed, LatencyRounds, cancellation));
-        var identical = LoadsIdentically(repaired, file, timed);
-        var pictures = DemoPictures.Draw([("dense", dense), ($"pruned {ratio:P0}", raw), ("repaired", repaired)], timed, PictureCount, description.ClassNames);
+        var latency = Output.WithProgress("Comparing latency", _ => Latency.Compare([.. models.Select(entry => entry.Model)], timed, LatencyRounds, cancellation));
+        var identical = LoadsIdentically(chosen.Model, file, timed);
+        var pictures = DemoPictures.Draw(models, timed, PictureCount, description.ClassNames);
         foreach (var image in timed)
             image.Dispose();
 
         return new DemoResult
         {
             Ratio = ratio,
-            Dense = new DemoModel("dense", plan.Before, results[0], latency[0], denseBytes, 0),
-            Raw = new DemoModel("pruned", rawJob.After, results[1], latency[1], new FileInfo(rawFile).Length, rawProof),
-            Repaired = new DemoModel("pruned and repaired", repairJob.After, results[2], latency[2], new FileInfo(file).Length, proof),
-            Plan = plan,
+            Dense = new DemoModel(models[0].Title, raw.Plan.Before, results[0], latency[0], BytesAsFloat32(dense), 0),
+            Raw = raw.Measured(models[1].Title, results[1], latency[1]),
+            Repaired = repaired.Measured(models[2].Title, results[2], latency[2]),
+            Chosen = chosen.Measured(models[3].Title, results[3], latency[3]),
+            Plan = chosen.Plan,
             RepairImages = RepairScenes,
-            RepairSeconds = repairSeconds,
+            RepairSeconds = chosen.Seconds,
             LoadsIdentically = identical,
             Pictures = pictures,
             ModelFile = file,
@@ -72,14 +60,15 @@ internal static class DemoRun
         };
     }
 
-    private static (PruningPlan Plan, double Proof) Prune(PruneJob job, DetectorDescription description)
+    private static DemoCut Cut(string title, DemoCut cut, IReadOnlyList<Tensor> scenes, CancellationToken cancellation)
     {
-        job.Trace(Size(description));
-        var plan = job.Plan();
-        return (plan, job.Cut());
+        Output.WithProgress(title, report =>
+        {
+            cut.Run(scenes, report, cancellation);
+            return true;
+        });
+        return cut;
     }
-
-    private static int Size(DetectorDescription description) => Math.Min(description.Options.MinSize, PruneJob.TraceSize);
 
     private static EvaluationResult Evaluate(MaskRcnnModel model, IDetectionDataset test, Action<double, string> report, CancellationToken cancellation) =>
         DetectionEvaluator.Evaluate(model, test, null, new Immediate<EvaluationProgress>(p => report((double)p.Done / p.Total, "")), cancellation);
@@ -91,7 +80,7 @@ internal static class DemoRun
         return sample.Image;
     }
 
-    // What the dense model would take in the same format, whatever precision it was shipped in.
+    // What the model takes as a file of float32, whatever precision it was shipped in.
     private static long BytesAsFloat32(MaskRcnnModel model)
     {
         using var scope = NewDisposeScope();

@@ -37,10 +37,10 @@ internal static class HtmlReport
 
     public static string Write(DemoResult result)
     {
-        var smaller = (double)result.Dense.Cost.Parameters / result.Repaired.Cost.Parameters;
-        var less = (double)result.Dense.Cost.Macs / result.Repaired.Cost.Macs;
-        var faster = result.Dense.Latency.Median / result.Repaired.Latency.Median;
-        var kept = result.Repaired.Evaluation.Mask.AP50 / result.Dense.Evaluation.Mask.AP50;
+        var smaller = (double)result.Dense.Cost.Parameters / result.Chosen.Cost.Parameters;
+        var less = (double)result.Dense.Cost.Macs / result.Chosen.Cost.Macs;
+        var faster = result.Dense.Latency.Median / result.Chosen.Latency.Median;
+        var kept = result.Chosen.Evaluation.Mask.AP50 / result.Dense.Evaluation.Mask.AP50;
         var html = new StringBuilder();
         html.Append(CultureInfo.InvariantCulture, $"""
             <!doctype html>
@@ -48,13 +48,13 @@ internal static class HtmlReport
             <head>
             <meta charset="utf-8">
             <meta name="viewport" content="width=device-width, initial-scale=1">
-            <title>FilterPruning: a Mask R-CNN without {result.Ratio:P0} of its filters</title>
+            <title>FilterPruning: a smaller Mask R-CNN that still sees</title>
             <style>{Style}</style>
             </head>
             <body>
             <main>
-            <h1>A Mask R-CNN without {result.Ratio * 100:0} % of its filters</h1>
-            <p class="lead">The least important filters of every layer were removed by their L1 norm, after training and without a training step. The model was then repaired from {result.RepairImages} scenes without labels, in {result.RepairSeconds:0} seconds.</p>
+            <h1>A smaller Mask R-CNN that still sees</h1>
+            <p class="lead">Removing {result.Ratio * 100:0} % of every layer's filters by their L1 norm ruins it; a repair from {result.RepairImages} scenes without labels brings it back. Choosing channels and widths for that repair is better still, with no more work left. No training: {result.RepairSeconds:0} seconds from the dense model to the repaired one.</p>
             <div class="cards">
             {Card($"{smaller:0.0} ×", "smaller")}
             {Card($"{less:0.0} ×", "fewer multiply-accumulates")}
@@ -66,9 +66,9 @@ internal static class HtmlReport
             <h2>What it sees</h2>
             {Pictures(result)}
             <h2>Where the filters went</h2>
-            <figure>{Image(DemoPlots.Widths(result.Plan), "filters of each layer before and after")}<figcaption>Filters of each layer, before and after. Layers that are added to one another or share a consumer shrink together; the five output layers stay.</figcaption></figure>
+            <figure>{Image(DemoPlots.Widths(result.Plan), "filters of each layer before and after")}<figcaption>Filters of each layer, dense and chosen. Layers that are added to one another or share a consumer shrink together; the five output layers stay.</figcaption></figure>
             <h2>Is it still the same model?</h2>
-            <p>Removing a filter must do exactly what silencing it does. Every call of every layer of the small model was compared with the large model in which the removed channels are masked: the largest relative difference is <b>{result.Repaired.ProofError:0.0e+0}</b>, rounding and nothing else. {Loaded(result)}</p>
+            <p>Removing a filter must do exactly what silencing it does. Every call of every layer of the small model was compared with the large model in which the removed channels are masked: the largest relative difference is <b>{result.Chosen.ProofError:0.0e+0}</b>, rounding and nothing else. {Loaded(result)}</p>
             <h2>Do it yourself</h2>
             <pre>{Encode(Commands)}</pre>
             <footer>Evaluated on {result.Dense.Evaluation.Images} fresh ShapeScenes with {result.Dense.Evaluation.Instances} objects. Files beside this page: <code>pruned.safetensors</code> (the model with its recipe inside) and <code>plan.json</code>. The whole demo took {result.Seconds:0} seconds.</footer>
@@ -80,7 +80,7 @@ internal static class HtmlReport
     }
 
     private const string Commands = """
-        filter-pruning prune  --weights samples/checkpoints/shapescenes.safetensors --ratio 0.4 --repair shapescenes --images 24 --out pruned.safetensors
+        filter-pruning prune  --weights samples/checkpoints/shapescenes.safetensors --target-macs 36% --scope allocated --repair shapescenes --images 24 --out pruned.safetensors
         filter-pruning eval   --weights pruned.safetensors --data shapescenes --images 100
         filter-pruning detect --weights pruned.safetensors photo.png --out found
         """;
@@ -93,7 +93,7 @@ internal static class HtmlReport
 
     private static string Table(DemoResult result)
     {
-        var html = new StringBuilder("<table><thead><tr><th></th><th>dense</th><th>pruned</th><th>pruned and repaired</th></tr></thead><tbody>");
+        var html = new StringBuilder("<table><thead><tr><th></th>").AppendJoin("", result.Models.Select(model => $"<th>{Encode(model.Title)}</th>")).Append("</tr></thead><tbody>");
         foreach (var row in result.Rows())
             html.Append("<tr><td>").Append(Encode(row.Title)).Append("</td>").AppendJoin("", row.Cells.Select(cell => $"<td>{Encode(cell)}</td>")).Append("</tr>");
         return html.Append("</tbody></table>").ToString();

@@ -52,5 +52,5 @@ internal static class AccuracyTable
         return rows;
     }
 
-    private static PointKey WithoutRepair(ResultGroup group) => group.Key with { Repair = "", Images = null, FineTuned = false, Variant = null, Seed = 0 };
+    private static PointKey WithoutRepair(ResultGroup group) => group.Key with { Repair = "", Images = null, FineTuned = false, Variant = null, Budget = null, Seed = 0 };
 }

@@ -26,8 +26,8 @@ internal sealed record CurveLine(string Criterion, string Scope, CurveKind Kind,
         IEnumerable<ResultPoint> drawn =
         [
             .. pruned.Where(point => point.IsRaw),
-            .. MostCommon(pruned.Where(point => point.Key.Repair != ResultPoint.NoRepair && !point.Key.FineTuned).ToArray(), point => (point.Key.Repair, point.Key.Images, point.Key.Variant)),
-            .. MostCommon(pruned.Where(point => point.Key.FineTuned).ToArray(), point => (point.Key.Repair, point.Key.Images, point.Key.Variant)),
+            .. MostCommon(pruned.Where(point => point.Key.Repair != ResultPoint.NoRepair && !point.Key.FineTuned).ToArray(), point => (point.Key.Repair, point.Key.Images, point.Key.Variant, point.Key.Budget)),
+            .. MostCommon(pruned.Where(point => point.Key.FineTuned).ToArray(), point => (point.Key.Repair, point.Key.Images, point.Key.Variant, point.Key.Budget)),
         ];
         var scopes = drawn.GroupBy(point => point.Key.Scope).Where(scope => scope.Select(point => point.Key.Amount).Distinct().Count() >= FewestAmounts).Select(scope => scope.Key).ToHashSet(StringComparer.Ordinal);
         return

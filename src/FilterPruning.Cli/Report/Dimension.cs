@@ -31,8 +31,7 @@ internal sealed record Dimension(string Header, Func<ResultGroup, string> Cell, 
         var text = group.Key.Repair;
         if (group.Key.Images is { } images && group.Key.Repair != ResultPoint.NoRepair)
             text += $" ({Number(images)} images)";
-        if (group.Key.FineTuned)
-            text += ", fine-tuned";
+        text += group.Key.Tuned;
         return group.Key.Variant is { } variant ? $"{text} ({variant})" : text;
     }
 

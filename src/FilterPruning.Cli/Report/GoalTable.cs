@@ -18,8 +18,8 @@ internal static class GoalTable
         new("60 % of all filters", point => Repaired(point) && point.Key is { Layers: "all", Ratio: 0.6 }, [Ap50(0.95)]),
         new("70 % of all filters", point => Repaired(point) && point.Key is { Layers: "all", Ratio: 0.7 }, [Ap50(0.8)]),
         new("50 % of the MACs removed, at most 64 images", point => Repaired(point) && MacsAtMost(point, 0.5) && point.Key.Images is null or <= 64, [Ap50(0.99)]),
-        new("50 % of the MACs removed, fine-tuned", point => point.Key.FineTuned && MacsAtMost(point, 0.5), [Ap(1)]),
-        new("75 % of the MACs removed, fine-tuned", point => point.Key.FineTuned && MacsAtMost(point, 0.25), [Ap(0.97)]),
+        new("50 % of the MACs removed, fine-tuned for a quarter of the training", point => Tuned(point, 0.25) && MacsAtMost(point, 0.5), [Ap(1)]),
+        new("75 % of the MACs removed, fine-tuned for half of it", point => Tuned(point, 0.5) && MacsAtMost(point, 0.25), [Ap(0.97)]),
     ];
 
     public static string Build(StudyContext context)
@@ -48,7 +48,7 @@ internal static class GoalTable
                 Figures.Accuracy(best.Of(point => point.MaskAP75)), Figures.Percent(context.OfDense(best, point => point.MaskAP75)),
                 Figures.Accuracy(best.Of(point => point.MaskAP)), Figures.Percent(context.OfDense(best, point => point.MaskAP)),
                 AccuracyTable.Iou(best), Figures.Percent(context.OfDense(best, point => point.IouAt50)), Reached(context, goal, best),
-                Both(context.All.FirstOrDefault(group => group.IsRaw && group.Key == best.Key with { Repair = ResultPoint.NoRepair, Images = group.Key.Images, FineTuned = false, Variant = null, Seed = group.Key.Seed })),
+                Both(context.All.FirstOrDefault(group => group.IsRaw && group.Key == best.Key with { Repair = ResultPoint.NoRepair, Images = group.Key.Images, FineTuned = false, Variant = null, Budget = null, Seed = group.Key.Seed })),
                 Both(Best(context, goal, fitting.Where(group => group.Key.Criterion == Random))));
         }
 
@@ -71,6 +71,8 @@ internal static class GoalTable
     private static string Both(ResultGroup? group) => group is { IsMeasured: true } ? $"{Figures.Accuracy(group.Of(point => point.MaskAP50))}; {AccuracyTable.Iou(group)}" : Figures.None;
 
     private static bool Repaired(ResultPoint point) => point.Key.Repair != ResultPoint.NoRepair && !point.Key.FineTuned;
+
+    private static bool Tuned(ResultPoint point, double budget) => point.Key is { FineTuned: true, Budget: { } spent } && spent <= budget;
 
     private static bool MacsAtMost(ResultPoint point, double share) => point.MacsShare is { } there && there <= share + MacsTolerance;
 

@@ -18,12 +18,16 @@ namespace FilterPruning.Cli.Report;
 /// <param name="EvalImages">Images that it is measured on.</param>
 /// <param name="EvalSize">Short side of those images, in pixels.</param>
 /// <param name="Variant">What sets an experiment beside the grid apart, in words: how it was fine-tuned, or that it was trained from scratch; null in the grid.</param>
+/// <param name="Budget">Length of the fine-tuning as a share of the original training; null without one, or when unknown.</param>
 internal sealed record PointKey(
     string Dataset, string Model, string Checkpoint, string Criterion, string Scope, string Layers, double? Ratio, string? Target,
-    string Repair, int? Images, bool FineTuned, int Seed, int? EvalImages, int? EvalSize, string? Variant = null)
+    string Repair, int? Images, bool FineTuned, int Seed, int? EvalImages, int? EvalSize, string? Variant = null, double? Budget = null)
 {
     /// <summary>What was asked to go: <c>40 %</c>, or the target.</summary>
     public string Amount => Target ?? (Ratio is { } ratio ? string.Create(CultureInfo.InvariantCulture, $"{100 * ratio:0.##} %") : "–");
+
+    /// <summary>How it was fine-tuned, with a comma in front; empty when it was not.</summary>
+    public string Tuned => !FineTuned ? "" : Budget is { } budget ? string.Create(CultureInfo.InvariantCulture, $", fine-tuned for {100 * budget:0.##} % of the training") : ", fine-tuned";
 
     /// <summary>The key as one line of text, for messages.</summary>
     public override string ToString()
@@ -31,8 +35,7 @@ internal sealed record PointKey(
         var text = $"{Dataset}, {Model}, {Criterion}, {Scope}, {Layers}, {Amount}, repair {Repair}";
         if (Images is { } images)
             text += string.Create(CultureInfo.InvariantCulture, $" from {images} images");
-        if (FineTuned)
-            text += ", fine-tuned";
+        text += Tuned;
         if (Variant is not null)
             text += $" ({Variant})";
         return string.Create(CultureInfo.InvariantCulture, $"{text}, seed {Seed}");

@@ -27,8 +27,8 @@ internal sealed class ResultOrder : IComparer<ResultGroup>
     private static ((int, string), (int, string), (int, string)) How(PointKey key) => (Place(LayerSets, key.Layers), OfCriterion(key.Criterion), OfScope(key.Scope));
 
     // A target stands after the ratios, which are below 1.
-    private static (double, string, bool, int, string, int, string) Amount(PointKey key) =>
-        (key.Ratio ?? 2, key.Target ?? "", key.FineTuned, key.Repair == ResultPoint.NoRepair ? 0 : 1, key.Repair, key.Images ?? 0, key.Variant ?? "");
+    private static (double, string, double, int, string, int, string) Amount(PointKey key) =>
+        (key.Ratio ?? 2, key.Target ?? "", key.FineTuned ? key.Budget ?? double.MaxValue : 0, key.Repair == ResultPoint.NoRepair ? 0 : 1, key.Repair, key.Images ?? 0, key.Variant ?? "");
 
     private static (int, string) Place(string[] known, string name) => Array.IndexOf(known, name) is var index and >= 0 ? (index, name) : (known.Length, name);
 }

@@ -124,7 +124,7 @@ internal sealed record ResultPoint
             Key = new PointKey(
                 fields.Text("dataset"), fields.Text("model"), fields.TextOrNull("checkpoint") ?? "", fields.Text("criterion"), fields.Text("scope"), fields.Text("layers"),
                 fields.Number("ratio") is { } ratio ? Math.Round(ratio, 6) : null, fields.TextOrNull("target"), fields.Text("repair"), fields.Integer("images"), fields.Flag("fineTuned"), fields.Integer("seed") ?? 0,
-                fields.Integer("evalImages"), fields.Integer("evalSize"), fields.TextOrNull("variant")),
+                fields.Integer("evalImages"), fields.Integer("evalSize"), fields.TextOrNull("variant"), fields.Number("budget")),
             Status = fields.TextOrNull("status") ?? Measured,
             Note = fields.TextOrNull("note"),
             MaskAP = fields.Accuracy("maskAP"),

@@ -22,6 +22,7 @@ internal sealed record TableRequest(string Text, string Kind, IReadOnlyList<KeyV
         ["seed"] = point => Figures.Text(point.Key.Seed, "0"),
         ["evalImages"] = point => point.Key.EvalImages is { } images ? Figures.Text(images, "0") : "null",
         ["variant"] = point => point.Key.Variant ?? "null",
+        ["budget"] = point => point.Key.Budget is { } budget ? Figures.Text(budget, "0.######") : "null",
         ["evalSize"] = point => point.Key.EvalSize is { } size ? Figures.Text(size, "0") : "null",
     };
 

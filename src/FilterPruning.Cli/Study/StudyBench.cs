@@ -167,7 +167,7 @@ internal sealed class StudyBench : IDisposable
         {
             var watch = Stopwatch.GetTimestamp();
             var treatment = _treatment ?? throw new ArgumentException("The point is fine-tuned, but nothing was given that fine-tunes.", nameof(key));
-            treatment.Apply(_model, _dense, plan, key.Seed, (share, about) => report($"fine-tuning, {share:P0} {about}"), cancellation);
+            treatment.Apply(_model, _dense, plan, key.Budget, key.Seed, (share, about) => report($"fine-tuning, {share:P0} {about}"), cancellation);
             _model.eval();
             point = point with { Seconds = point.Seconds with { Treat = Since(watch) } };
         }

@@ -3,11 +3,11 @@ namespace FilterPruning.Cli.Study;
 /// <summary>How long points will take, from how long others took.</summary>
 internal sealed class StudyEstimate
 {
-    // Seconds on 2 cores, to begin with: a raw point, and what a repair adds.
-    private static readonly (double Raw, double Repair) Scenes = (4, 12);
-    private static readonly (double Raw, double Repair) Photos = (25, 45);
+    // Seconds on 2 cores, to begin with: a raw point, what a repair adds, and a whole training.
+    private static readonly (double Raw, double Repair, double Training) Scenes = (4, 12, 2400);
+    private static readonly (double Raw, double Repair, double Training) Photos = (15, 40, 1000);
 
-    private readonly Dictionary<(string Dataset, string Repair, bool FineTuned), (double Seconds, int Count)> _known = [];
+    private readonly Dictionary<(string Dataset, string Repair, double? Budget), (double Seconds, int Count)> _known = [];
 
     /// <param name="points">Points whose times are known.</param>
     public StudyEstimate(IEnumerable<StudyPoint> points)
@@ -30,9 +30,9 @@ internal sealed class StudyEstimate
     {
         if (_known.TryGetValue(KindOf(key), out var known))
             return known.Seconds / known.Count;
-        var (raw, repair) = key.Dataset == DataSource.ShapeScenesName ? Scenes : Photos;
-        return raw + (key.Repair == StudyRepairs.None ? 0 : repair);
+        var (raw, repair, training) = key.Dataset == DataSource.ShapeScenesName ? Scenes : Photos;
+        return raw + (key.Repair == StudyRepairs.None ? 0 : repair) + ((key.Budget ?? 0) * training);
     }
 
-    private static (string Dataset, string Repair, bool FineTuned) KindOf(StudyKey key) => (key.Dataset, key.Repair, key.FineTuned);
+    private static (string Dataset, string Repair, double? Budget) KindOf(StudyKey key) => (key.Dataset, key.Repair, key.Budget);
 }

@@ -41,12 +41,15 @@ internal sealed record StudyGrid
 
     public IReadOnlyList<string> Repairs { get; init; } = [StudyRepairs.None, StudyRepairs.LeastSquares];
 
+    /// <summary>Fine-tunings, as shares of the original training, that every cut gets besides going without.</summary>
+    public IReadOnlyList<double> Budgets { get; init; } = [];
+
     /// <summary>Photos for each repair.</summary>
     public int Images { get; init; } = 64;
 
     /// <summary>
     /// The unpruned model first, if there is a ratio 0: it is ratio 0 of every criterion, scope and repair. Then series by series (layers, criterion and seed, scope), those that come
-    /// early in both lists first; within a series by amount, and the repaired point right after the raw one, which has the same plan.
+    /// early in both lists first; within a series by amount, and the repaired and the fine-tuned points right after the raw one, which has the same plan.
     /// </summary>
     public IReadOnlyList<StudyKey> Points()
     {
@@ -58,7 +61,11 @@ internal sealed record StudyGrid
             foreach (var (criterion, seed, scope, _, _) in series.OrderBy(entry => entry.Rank).ThenBy(entry => entry.first))
             {
                 foreach (var (ratio, target) in Amounts())
+                {
                     points.AddRange(Repairs.Select(repair => Key(criterion, seed, scope, layers, ratio, target, repair)));
+                    foreach (var budget in Budgets)
+                        points.AddRange(Repairs.Select(repair => Key(criterion, seed, scope, layers, ratio, target, repair) with { FineTuned = true, Budget = budget }));
+                }
             }
         }
 

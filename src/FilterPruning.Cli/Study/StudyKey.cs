@@ -17,9 +17,10 @@ namespace FilterPruning.Cli.Study;
 /// <param name="Seed">Of the random criterion; 0 for all others.</param>
 /// <param name="EvalImages">Test images that it is measured on.</param>
 /// <param name="EvalSize">Short side, in pixels, that they are resized to.</param>
+/// <param name="Budget">Length of the fine-tuning as a share of the original training; null without one.</param>
 internal sealed record StudyKey(
     string Dataset, string Model, string Checkpoint, string Criterion, string Scope, string Layers, double? Ratio, string? Target,
-    string Repair, int Images, bool FineTuned, int Seed, int EvalImages, int EvalSize)
+    string Repair, int Images, bool FineTuned, int Seed, int EvalImages, int EvalSize, double? Budget = null)
 {
     /// <summary>Criterion and scope of the unpruned model, which is ratio 0 of every one of them.</summary>
     public const string Anything = "any";
@@ -36,8 +37,10 @@ internal sealed record StudyKey(
         if (IsDense)
             return "unpruned";
         var seed = Criterion == StudyGrid.Random ? $" (seed {Seed.ToString(CultureInfo.InvariantCulture)})" : "";
-        return $"{Criterion}{seed}, {Scope}, {Layers}, {Target ?? Number(Ratio)}, {(Repair == StudyRepairs.None ? "raw" : Repair)}{(FineTuned ? ", fine-tuned" : "")}";
+        return $"{Criterion}{seed}, {Scope}, {Layers}, {Target ?? Number(Ratio)}, {(Repair == StudyRepairs.None ? "raw" : Repair)}{Tuned}";
     }
+
+    private string Tuned => !FineTuned ? "" : Budget is { } budget ? string.Create(CultureInfo.InvariantCulture, $", fine-tuned for {budget:0.##%} of the training") : ", fine-tuned";
 
     private static string Number(double? value) => value?.ToString("R", CultureInfo.InvariantCulture) ?? "";
 

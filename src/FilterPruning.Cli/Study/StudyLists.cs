@@ -25,6 +25,15 @@ internal static class StudyLists
             : throw new ArgumentException($"--ratios holds '{part}'; allowed are shares of the filters to remove, 0 <= ratio < 1, separated by commas, for instance 0,0.2,0.4.")).Distinct(),
     ];
 
+    /// <summary>Reads <c>0.25,0.5</c>.</summary>
+    /// <exception cref="ArgumentException">Something is no share of a training.</exception>
+    public static IReadOnlyList<double> Budgets(string text) =>
+    [
+        .. Split("--fine-tune", text).Select(part => double.TryParse(part, NumberStyles.Float, CultureInfo.InvariantCulture, out var budget) && budget is > 0 and <= 100
+            ? budget
+            : throw new ArgumentException($"--fine-tune holds '{part}'; allowed are shares of the original training above 0, separated by commas, for instance 0.25,0.5.")).Distinct(),
+    ];
+
     /// <exception cref="ArgumentException">Something is no seed.</exception>
     public static IReadOnlyList<int> Seeds(string text) =>
     [

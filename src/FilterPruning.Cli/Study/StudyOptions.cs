@@ -6,7 +6,7 @@ namespace FilterPruning.Cli.Study;
 
 /// <summary>What the command line asks for, checked as far as it can be without building the model.</summary>
 internal sealed record StudySetup(
-    string Data, DetectorDescription Description, IReadOnlyList<StudyKey> Points, int Images, int EvalImages, int LatencyPairs, int? Limit, string Out);
+    string Data, DetectorDescription Description, IReadOnlyList<StudyKey> Points, int Images, int EvalImages, int LatencyPairs, int? Limit, bool FineTunes, string Out);
 
 /// <summary>The options of <c>study</c>.</summary>
 internal sealed class StudyOptions
@@ -22,6 +22,7 @@ internal sealed class StudyOptions
     private readonly Option<string?> _ratios = new("--ratios") { Description = "Shares of the filters to remove (default 0,0.1 ... 0.9; none beside --targets).", HelpName = "LIST" };
     private readonly Option<string?> _targets = new("--targets") { Description = "What is to remain, for instance macs:0.5,parameters:0.25.", HelpName = "LIST" };
     private readonly Option<string> _repairs = List("--repairs", $"Repairs: {string.Join(", ", StudyRepairs.Names)}.", $"{StudyRepairs.None},{StudyRepairs.LeastSquares}");
+    private readonly Option<string?> _budgets = new("--fine-tune") { Description = "Besides, train every cut again from the labels and the unpruned model, for these shares of the original training, for instance 0.25,0.5.", HelpName = "LIST" };
     private readonly Option<int> _images = new("--images") { Description = "Unlabelled training images to repair from.", DefaultValueFactory = _ => 64, HelpName = "N" };
     private readonly Option<int?> _evalImages = new("--eval-images") { Description = "Test images to measure on (default 25 photos or 100 scenes).", HelpName = "N" };
     private readonly Option<int> _pairs = new("--latency-pairs") { Description = "How often the unpruned and the pruned model are timed in turn; 0 for not at all.", DefaultValueFactory = _ => DefaultLatencyPairs, HelpName = "N" };
@@ -33,7 +34,7 @@ internal sealed class StudyOptions
     {
         command.Options.Add(_data);
         Model = new ModelSource(command, weightsNeeded: true);
-        foreach (var option in (Option[])[_criteria, _best, _seeds, _scopes, _layers, _ratios, _targets, _repairs, _images, _evalImages, _pairs, _out, _shard, _limit, DryRun, Json])
+        foreach (var option in (Option[])[_criteria, _best, _seeds, _scopes, _layers, _ratios, _targets, _repairs, _budgets, _images, _evalImages, _pairs, _out, _shard, _limit, DryRun, Json])
             command.Options.Add(option);
     }
 
@@ -54,6 +55,7 @@ internal sealed class StudyOptions
         if (Model.PlanOf(parsed) is not null)
             throw new ArgumentException($"'{weights}' is pruned already. Give the weights of the unpruned model with --weights.");
         var targets = parsed.GetValue(_targets) is { } given ? StudyLists.Targets(given) : [];
+        var budgets = parsed.GetValue(_budgets) is { } shares ? StudyLists.Budgets(shares) : [];
         var grid = new StudyGrid
         {
             Dataset = dataset,
@@ -68,6 +70,7 @@ internal sealed class StudyOptions
             Ratios = parsed.GetValue(_ratios) is { } ratios ? StudyLists.Ratios(ratios) : targets.Count > 0 ? [0] : StudyGrid.AllRatios,
             Targets = targets,
             Repairs = Checked("--repairs", parsed.GetValue(_repairs)!, StudyRepairs.NeedsPhotos),
+            Budgets = budgets,
             Images = images,
         };
         var (shard, shards) = parsed.GetValue(_shard) is { } part ? StudyLists.Shard(part) : (1, 1);
@@ -79,6 +82,7 @@ internal sealed class StudyOptions
             evalImages,
             AtLeast("--latency-pairs", parsed.GetValue(_pairs), 0),
             parsed.GetValue(_limit) is { } limit ? AtLeast("--points", limit, 1) : null,
+            budgets.Count > 0,
             parsed.GetValue(_out)!);
     }
 

@@ -35,6 +35,9 @@ internal sealed record StudyPoint
 
     public required bool FineTuned { get; init; }
 
+    /// <summary>Length of the fine-tuning as a share of the original training.</summary>
+    public double? Budget { get; init; }
+
     public required int Seed { get; init; }
 
     public required string Status { get; init; }
@@ -136,7 +139,7 @@ internal sealed record StudyPoint
     public string? Machine { get; init; }
 
     [JsonIgnore]
-    public StudyKey Key => new(Dataset, Model, Checkpoint, Criterion, Scope, Layers, Ratio, Target, Repair, Images, FineTuned, Seed, EvalImages, EvalSize);
+    public StudyKey Key => new(Dataset, Model, Checkpoint, Criterion, Scope, Layers, Ratio, Target, Repair, Images, FineTuned, Seed, EvalImages, EvalSize, Budget);
 
     /// <summary>A point of which nothing is known yet.</summary>
     public static StudyPoint Of(StudyKey key) => new()
@@ -155,6 +158,7 @@ internal sealed record StudyPoint
         Seed = key.Seed,
         EvalImages = key.EvalImages,
         EvalSize = key.EvalSize,
+        Budget = key.Budget,
         Status = "Not measured yet.",
     };
 

@@ -16,6 +16,19 @@ internal sealed class BackboneWithFpn : nn.Module<Tensor, Tensor[]>
         RegisterComponents();
     }
 
+    /// <summary>The same with the time of its two parts booked.</summary>
+    public Tensor[] Run(Tensor images, StageClock clock)
+    {
+        using var scope = NewDisposeScope();
+        var stages = body.call(images);
+        clock.Mark(DetectionStage.Body);
+        var levels = fpn.call(stages);
+        clock.Mark(DetectionStage.Pyramid);
+        foreach (var level in levels)
+            level.MoveToOuterDisposeScope();
+        return levels;
+    }
+
     /// <summary>float32 <c>[N, 3, H, W]</c> → five levels <c>[N, FpnChannels, h, w]</c> at strides 4 to 64, finest first.</summary>
     public override Tensor[] forward(Tensor images)
     {

@@ -1,12 +1,14 @@
+using FilterPruning.Inference;
 using TorchSharp.Modules;
 
 namespace FilterPruning.Detection.Models;
 
 /// <summary>A mask for each class, twice as large as the head's output. torchvision <c>detection/mask_rcnn.py</c>, <c>MaskRCNNPredictor</c>.</summary>
-internal sealed class MaskRcnnPredictor : nn.Module<Tensor, Tensor>
+internal sealed class MaskRcnnPredictor : nn.Module<Tensor, Tensor>, IFusible
 {
     private readonly ConvTranspose2d conv5_mask;
     private readonly Conv2d mask_fcn_logits;
+    private readonly FusedConvolution _logits;
 
     public MaskRcnnPredictor(long input, long reduced, int classes, Generator generator)
         : base(nameof(MaskRcnnPredictor))
@@ -18,12 +20,15 @@ internal sealed class MaskRcnnPredictor : nn.Module<Tensor, Tensor>
         WeightInit.KaimingNormalFanOut(mask_fcn_logits.weight!, generator);
         WeightInit.DefaultBias(mask_fcn_logits.weight!, mask_fcn_logits.bias!, generator);
         RegisterComponents();
+        _logits = new FusedConvolution(mask_fcn_logits);
     }
+
+    IEnumerable<FusedConvolution> IFusible.Fusions => [_logits];
 
     /// <summary><c>[N, input, 14, 14]</c> → logits <c>[N, classes, 28, 28]</c>.</summary>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        return mask_fcn_logits.call(conv5_mask.call(input).relu_()).MoveToOuterDisposeScope();
+        return _logits.Run(conv5_mask.call(input).relu_()).MoveToOuterDisposeScope();
     }
 }

@@ -1,10 +1,11 @@
 using FilterPruning.Detection.Ops;
+using FilterPruning.Inference;
 using TorchSharp.Modules;
 
 namespace FilterPruning.Detection.Models;
 
 /// <summary>The convolutions of a ResNet. torchvision <c>models/resnet.py</c>; He et al. 2015, with the stride on the 3×3 convolution.</summary>
-internal sealed class ResNet : nn.Module<Tensor, Tensor[]>
+internal sealed class ResNet : nn.Module<Tensor, Tensor[]>, IFusible
 {
     private readonly Conv2d conv1;
     private readonly nn.Module<Tensor, Tensor> bn1;
@@ -13,6 +14,7 @@ internal sealed class ResNet : nn.Module<Tensor, Tensor[]>
     private readonly Sequential layer2;
     private readonly Sequential layer3;
     private readonly Sequential layer4;
+    private readonly FusedConvolution _stem;
 
     /// <param name="shape">Blocks and their kind.</param>
     /// <param name="options">Width, normalisation.</param>
@@ -31,6 +33,7 @@ internal sealed class ResNet : nn.Module<Tensor, Tensor[]>
         layer3 = Stage(2);
         layer4 = Stage(3);
         RegisterComponents();
+        _stem = new FusedConvolution(conv1, bn1);
 
         Sequential Stage(int stage)
         {
@@ -47,15 +50,20 @@ internal sealed class ResNet : nn.Module<Tensor, Tensor[]>
         }
     }
 
+    IEnumerable<FusedConvolution> IFusible.Fusions => [_stem];
+
     /// <summary>float32 <c>[N, 3, H, W]</c> → the outputs of the four stages, at strides 4, 8, 16, 32.</summary>
     public override Tensor[] forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        var x = bn1.call(conv1.call(input)).relu_(); // [N, 64, H/2, W/2]
+        var x = _stem.Run(input, relu: true); // [N, 64, H/2, W/2]
 
         // libtorch's max pooling on the CPU is twenty times faster where channels lie innermost; the two copies cost a fraction of that.
-        x = x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
-        x = maxpool.call(x).contiguous(); // [N, 64, H/4, W/4]
+        // A fused stem has left them so, and what follows it wants them so.
+        var innermost = ChannelsLast.Is(x);
+        x = maxpool.call(innermost ? x : ChannelsLast.Of(x)); // [N, 64, H/4, W/4]
+        if (!innermost)
+            x = x.contiguous();
         var c2 = layer1.call(x);
         var c3 = layer2.call(c2);
         var c4 = layer3.call(c3);

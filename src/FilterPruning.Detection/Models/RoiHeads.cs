@@ -1,4 +1,5 @@
 using FilterPruning.Detection.Ops;
+using FilterPruning.Inference;
 using TorchSharp.Modules;
 
 namespace FilterPruning.Detection.Models;
@@ -7,7 +8,7 @@ namespace FilterPruning.Detection.Models;
 /// Classifies proposals, corrects their boxes and draws their masks. torchvision <c>detection/roi_heads.py</c>. The layers
 /// (<see cref="ClassifyBoxes"/>, <see cref="PredictMasks"/>) are apart from what is made of their outputs, so that a caller may choose the boxes.
 /// </summary>
-internal sealed class RoiHeads : nn.Module
+internal sealed class RoiHeads : nn.Module, IFusible
 {
     private const int BoxPoolSize = 7;
     private const int MaskPoolSize = 14;
@@ -20,6 +21,7 @@ internal sealed class RoiHeads : nn.Module
     private readonly FastRcnnPredictor box_predictor;
     private readonly Sequential mask_head;
     private readonly MaskRcnnPredictor mask_predictor;
+    private readonly FusedConvolution[] _maskLayers;
     private readonly MultiScaleRoIAlign _boxPool = new(Levels, BoxPoolSize, SamplingRatio);
     private readonly MultiScaleRoIAlign _maskPool = new(Levels, MaskPoolSize, SamplingRatio);
     private readonly BoxCoder _coder;
@@ -40,13 +42,19 @@ internal sealed class RoiHeads : nn.Module
         mask_head = MaskRcnnHeads.Create(options.FpnChannels, options.MaskChannels, options.MaskLayers, generator);
         mask_predictor = new MaskRcnnPredictor(options.MaskChannels, options.MaskReducedChannels, numClasses, generator);
         RegisterComponents();
+        _maskLayers = [.. mask_head.children().Select(layer => new FusedConvolution((nn.Module<Tensor, Tensor>)layer))];
     }
 
+    IEnumerable<FusedConvolution> IFusible.Fusions => _maskLayers;
+
     /// <summary>What is found among the proposals, at the resized images' scale with masks of 28 × 28; moved to the caller's scope.</summary>
-    public Detection[] Detect(Tensor[] features, Tensor[] proposals, IReadOnlyList<(int Height, int Width)> sizes)
+    public Detection[] Detect(Tensor[] features, Tensor[] proposals, IReadOnlyList<(int Height, int Width)> sizes, StageClock? clock = null)
     {
         using var scope = NewDisposeScope();
-        var (logits, deltas) = ClassifyBoxes(features, proposals, sizes);
+        var pooled = PoolBoxes(features, proposals, sizes);
+        clock?.Mark(DetectionStage.BoxAlign);
+        var (logits, deltas) = ClassifyPooled(pooled);
+        clock?.Mark(DetectionStage.BoxHead);
         var found = new (Tensor Boxes, Tensor Labels, Tensor Scores)[proposals.Length];
         long first = 0;
         for (var i = 0; i < proposals.Length; i++)
@@ -56,8 +64,12 @@ internal sealed class RoiHeads : nn.Module
             first += count;
         }
 
-        var maskLogits = PredictMasks(features, [.. found.Select(f => f.Boxes)], sizes);
+        clock?.Mark(DetectionStage.Selection);
+        var crops = PoolMasks(features, [.. found.Select(f => f.Boxes)], sizes);
+        clock?.Mark(DetectionStage.MaskAlign);
+        var maskLogits = mask_predictor.call(MaskFeatures(crops));
         var masks = SelectMasks(maskLogits, cat(found.Select(f => f.Labels).ToArray())).split(found.Select(f => f.Labels.shape[0]).ToArray());
+        clock?.Mark(DetectionStage.MaskHead);
         return [.. found.Select((f, i) => new Detection(
             f.Boxes.MoveToOuterDisposeScope(), f.Labels.MoveToOuterDisposeScope(), f.Scores.MoveToOuterDisposeScope(), masks[i].MoveToOuterDisposeScope()))];
     }
@@ -70,17 +82,37 @@ internal sealed class RoiHeads : nn.Module
     public (Tensor Logits, Tensor Deltas) ClassifyBoxes(Tensor[] features, IReadOnlyList<Tensor> boxes, IReadOnlyList<(int Height, int Width)> sizes)
     {
         using var scope = NewDisposeScope();
-        var pooled = _boxPool.Pool(features[..4], boxes, sizes); // [ΣK, C, 7, 7]
+        var (logits, deltas) = ClassifyPooled(PoolBoxes(features, boxes, sizes));
+        return (logits.MoveToOuterDisposeScope(), deltas.MoveToOuterDisposeScope());
+    }
+
+    // [ΣK, C, 7, 7]
+    private Tensor PoolBoxes(Tensor[] features, IReadOnlyList<Tensor> boxes, IReadOnlyList<(int Height, int Width)> sizes) => _boxPool.Pool(features[..4], boxes, sizes);
+
+    // [ΣK, C, 14, 14]
+    private Tensor PoolMasks(Tensor[] features, IReadOnlyList<Tensor> boxes, IReadOnlyList<(int Height, int Width)> sizes) => _maskPool.Pool(features[..4], boxes, sizes);
+
+    // [ΣK, C, 7, 7] → [ΣK, classes] and [ΣK, classes, 4]
+    private (Tensor Logits, Tensor Deltas) ClassifyPooled(Tensor pooled)
+    {
         var (logits, deltas) = box_predictor.call(box_head.call(pooled));
-        return (logits.MoveToOuterDisposeScope(), deltas.view(deltas.shape[0], logits.shape[1], 4).MoveToOuterDisposeScope());
+        return (logits, deltas.view(deltas.shape[0], logits.shape[1], 4));
     }
 
     /// <summary>Runs the mask head on boxes: logits <c>[ΣK, classes, 28, 28]</c>, moved to the caller's scope.</summary>
     public Tensor PredictMasks(Tensor[] features, IReadOnlyList<Tensor> boxes, IReadOnlyList<(int Height, int Width)> sizes)
     {
         using var scope = NewDisposeScope();
-        var pooled = _maskPool.Pool(features[..4], boxes, sizes); // [ΣK, C, 14, 14]
-        return mask_predictor.call(mask_head.call(pooled)).MoveToOuterDisposeScope();
+        return mask_predictor.call(MaskFeatures(PoolMasks(features, boxes, sizes))).MoveToOuterDisposeScope();
+    }
+
+    private Tensor MaskFeatures(Tensor pooled)
+    {
+        if (!_maskLayers.All(layer => layer.IsFusedFor(pooled)))
+            return mask_head.call(pooled);
+        foreach (var layer in _maskLayers)
+            pooled = layer.Run(pooled);
+        return pooled;
     }
 
     /// <summary>

@@ -1,13 +1,17 @@
+using FilterPruning.Inference;
 using TorchSharp.Modules;
 
 namespace FilterPruning.Detection.Models;
 
 /// <summary>The RPN's convolutions, shared by all levels. torchvision <c>detection/rpn.py</c>, <c>RPNHead</c>.</summary>
-internal sealed class RpnHead : nn.Module<Tensor[], (Tensor[] Objectness, Tensor[] Deltas)>
+internal sealed class RpnHead : nn.Module<Tensor[], (Tensor[] Objectness, Tensor[] Deltas)>, IFusible
 {
     private readonly Sequential conv;
     private readonly Conv2d cls_logits;
     private readonly Conv2d bbox_pred;
+    private readonly FusedConvolution _hidden;
+    private readonly FusedConvolution _objectness;
+    private readonly FusedConvolution _deltas;
 
     public RpnHead(int channels, int anchorsPerLocation, Generator generator)
         : base(nameof(RpnHead))
@@ -17,7 +21,12 @@ internal sealed class RpnHead : nn.Module<Tensor[], (Tensor[] Objectness, Tensor
         cls_logits = Convolution(channels, anchorsPerLocation, kernel: 1, generator);
         bbox_pred = Convolution(channels, anchorsPerLocation * 4, kernel: 1, generator);
         RegisterComponents();
+        _hidden = new FusedConvolution(conv);
+        _objectness = new FusedConvolution(cls_logits);
+        _deltas = new FusedConvolution(bbox_pred);
     }
+
+    IEnumerable<FusedConvolution> IFusible.Fusions => [_hidden, _objectness, _deltas];
 
     /// <summary>Levels <c>[N, C, h, w]</c> → for each level logits <c>[N, A, h, w]</c> and offsets <c>[N, 4A, h, w]</c>.</summary>
     public override (Tensor[] Objectness, Tensor[] Deltas) forward(Tensor[] levels)
@@ -27,9 +36,9 @@ internal sealed class RpnHead : nn.Module<Tensor[], (Tensor[] Objectness, Tensor
         var deltas = new Tensor[levels.Length];
         for (var i = 0; i < levels.Length; i++)
         {
-            var hidden = conv.call(levels[i]);
-            objectness[i] = cls_logits.call(hidden).MoveToOuterDisposeScope();
-            deltas[i] = bbox_pred.call(hidden).MoveToOuterDisposeScope();
+            var hidden = _hidden.Run(levels[i]);
+            objectness[i] = _objectness.Run(hidden).MoveToOuterDisposeScope();
+            deltas[i] = _deltas.Run(hidden).MoveToOuterDisposeScope();
         }
 
         return (objectness, deltas);

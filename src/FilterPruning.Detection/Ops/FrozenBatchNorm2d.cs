@@ -1,3 +1,4 @@
+using FilterPruning.Inference;
 using FilterPruning.Layers;
 
 namespace FilterPruning.Detection.Ops;
@@ -11,7 +12,7 @@ namespace FilterPruning.Detection.Ops;
 /// in place at any time, nothing derived from them is kept between calls.
 /// </remarks>
 [LayerRule(typeof(FrozenBatchNormRule))]
-public sealed class FrozenBatchNorm2d : nn.Module<Tensor, Tensor>
+public sealed class FrozenBatchNorm2d : nn.Module<Tensor, Tensor>, IConstantNorm
 {
     /// <summary>Scale, float32 <c>[C]</c>.</summary>
     internal Tensor weight;
@@ -47,10 +48,20 @@ public sealed class FrozenBatchNorm2d : nn.Module<Tensor, Tensor>
     /// <summary>The number of channels now.</summary>
     public long NumFeatures => weight.shape[0];
 
+    /// <summary>The four vectors and <see cref="Eps"/>; the module's own.</summary>
+    public NormConstants? Constants => new(running_mean, running_var, weight, bias, Eps);
+
+    /// <summary>While true, the layer before it does its work and the forward returns what it is given. Set by <see cref="NormFolding"/>. Default false.</summary>
+    public bool IsFolded { get; set; }
+
     /// <summary>Normalises.</summary>
     /// <param name="input">float32 <c>[N, C, H, W]</c>.</param>
-    /// <returns>A new tensor of the same shape.</returns>
-    public override Tensor forward(Tensor input) =>
+    /// <returns>A new tensor of the same shape; shares the input's memory while <see cref="IsFolded"/>.</returns>
+    public override Tensor forward(Tensor input)
+    {
+        if (IsFolded)
+            return input.alias();
         // One pass: in evaluation mode the native kernel folds the four vectors into a scale and a shift per channel first.
-        nn.functional.batch_norm(input, running_mean, running_var, weight, bias, training: false, momentum: 0, eps: Eps);
+        return nn.functional.batch_norm(input, running_mean, running_var, weight, bias, training: false, momentum: 0, eps: Eps);
+    }
 }

@@ -47,16 +47,41 @@ public sealed class ChannelRole
     /// <summary>The roles of some groups, in the order of their first groups.</summary>
     internal static IReadOnlyList<ChannelRole> Of(IReadOnlyList<ChannelGroup> groups)
     {
-        var roles = new Dictionary<string, (IReadOnlyList<RoleSide> Sides, PinReason? Pin, List<int> Groups)>(StringComparer.Ordinal);
+        var byHash = new Dictionary<int, List<ChannelRole>>();
+        var roles = new List<ChannelRole>();
         foreach (var group in groups)
         {
-            var sides = group.Members.GroupBy(member => (member.Layer, member.Axis)).Select(same => new RoleSide(same.Key.Layer, same.Key.Axis, same.Count())).ToList();
-            var key = $"{group.Pin?.Reason}|{string.Join('|', sides.Select(side => $"{side.Layer}/{side.Axis}/{side.Channels}"))}";
-            if (!roles.TryGetValue(key, out var role)) roles[key] = role = (sides, group.Pin?.Reason, []);
-            role.Groups.Add(group.Index);
+            var sides = SidesOf(group);
+            var hash = new HashCode();
+            hash.Add(group.Pin?.Reason);
+            foreach (var side in sides) hash.Add(side);
+            if (!byHash.TryGetValue(hash.ToHashCode(), out var alike)) byHash[hash.ToHashCode()] = alike = [];
+            var role = alike.Find(known => known.Pin == group.Pin?.Reason && known.Sides.SequenceEqual(sides));
+            if (role is null)
+            {
+                role = new ChannelRole(sides, group.Pin?.Reason, new List<int>());
+                alike.Add(role);
+                roles.Add(role);
+            }
+            ((List<int>)role.Groups).Add(group.Index);
         }
-        return roles.Values.Select(role => new ChannelRole(role.Sides, role.Pin, role.Groups)).ToList();
+        return roles;
     }
+
+    private static List<RoleSide> SidesOf(ChannelGroup group)
+    {
+        var sides = new List<RoleSide>();
+        foreach (var member in group.Members)
+        {
+            // Members of one side mostly follow one another.
+            var at = sides.Count > 0 && IsOf(sides[^1], member) ? sides.Count - 1 : sides.FindIndex(side => IsOf(side, member));
+            if (at < 0) sides.Add(new RoleSide(member.Layer, member.Axis, 1));
+            else sides[at] = sides[at] with { Channels = sides[at].Channels + 1 };
+        }
+        return sides;
+    }
+
+    private static bool IsOf(RoleSide side, ChannelMember member) => side.Axis == member.Axis && side.Layer == member.Layer;
 
     private List<string> Names(ChannelAxis axis) => Sides.Where(side => side.Axis == axis)
         .Select(side => side.Channels == 1 ? side.Layer : string.Create(CultureInfo.InvariantCulture, $"{side.Layer} ({side.Channels} each)")).ToList();

@@ -51,6 +51,9 @@ internal sealed class ConvolutionRule(int dimensions) : LayerRule
         return ConvolutionGroups.PositionsWithoutChannels(outputShape, outputShape.Length - dimensions - 1) * ConvolutionGroups.Product(layer.kernel_size);
     }
 
+    // A class derived from the layer may do anything with its weights.
+    internal override bool ReadsLinearly(nn.Module module) => module.GetType().Assembly == typeof(nn.Module).Assembly;
+
     public override void SetWidths(nn.Module module, int inputChannels, int outputChannels) =>
         ConvolutionGroups.SetWidths(Layer(module), inputChannels, outputChannels);
 

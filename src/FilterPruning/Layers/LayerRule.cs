@@ -141,6 +141,9 @@ public abstract class LayerRule
     /// <summary>Whether the layer is exchanged for a resized one rather than narrowed in place.</summary>
     internal virtual bool IsExchanged => false;
 
+    /// <summary>Whether the output is the sum, over the input's channels, of the channel times weights that no other channel has a say in: zeros in a channel then say the same as zeros in its weights.</summary>
+    internal virtual bool ReadsLinearly(nn.Module module) => false;
+
     /// <summary>How many places of its input one output place is a weighted sum of, where <see cref="PatchesAt"/> can gather them; otherwise 0.</summary>
     internal virtual int TapsSeen(nn.Module module) => 0;
 

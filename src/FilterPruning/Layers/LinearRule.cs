@@ -28,6 +28,9 @@ internal sealed class LinearRule : LayerRule
     public override long MacsPerPair(nn.Module module, ReadOnlySpan<long> inputShape, ReadOnlySpan<long> outputShape) =>
         ConvolutionGroups.PositionsWithoutChannels(outputShape, outputShape.Length - 1);
 
+    // A class derived from the layer may do anything with its weights.
+    internal override bool ReadsLinearly(nn.Module module) => module.GetType().Assembly == typeof(nn.Module).Assembly;
+
     public override void SetWidths(nn.Module module, int inputChannels, int outputChannels)
     {
         var layer = (Linear)module;

@@ -1,4 +1,5 @@
 using FilterPruning.Graph;
+using FilterPruning.Latency;
 using FilterPruning.Layers;
 
 namespace FilterPruning.Planning;
@@ -7,11 +8,18 @@ namespace FilterPruning.Planning;
 internal sealed class CostMeter
 {
     private readonly DependencyGraph _graph;
+    private readonly LatencyModel? _latency;
     private readonly List<(int Layer, bool Input, int[] Channels, int PerGroup)>[] _sides;
 
-    public CostMeter(DependencyGraph graph, IReadOnlyList<PlanRole> roles)
+    /// <param name="graph">The graph.</param>
+    /// <param name="roles">What may go.</param>
+    /// <param name="latency">Needed for <see cref="TargetMeasure.Latency"/> alone.</param>
+    /// <exception cref="PruningOptionsException">The latencies are of another model.</exception>
+    public CostMeter(DependencyGraph graph, IReadOnlyList<PlanRole> roles, LatencyModel? latency = null)
     {
-        _graph = graph;
+        (_graph, _latency) = (graph, latency);
+        if (latency?.IsOf(graph) == false)
+            throw new PruningOptionsException([$"{nameof(PruningOptions.Latency)} was measured on another model; allowed is one of the graph that is planned for. Measure it with this graph."]);
         var index = new Dictionary<string, int>(StringComparer.Ordinal);
         for (var i = 0; i < graph.Layers.Count; i++)
             index[graph.Layers[i].Name] = i;
@@ -27,7 +35,8 @@ internal sealed class CostMeter
             TargetMeasure.Parameters => ModelCost.Predict(_graph, plans).Parameters,
             TargetMeasure.Macs => ModelCost.Predict(_graph, plans).Macs,
             TargetMeasure.Bytes => StoredBytes.Predict(_graph, plans),
-            _ => throw new ArgumentOutOfRangeException(nameof(measure), measure, $"{measure} is not a cost; allowed are Parameters, Macs and Bytes."),
+            TargetMeasure.Latency => (long)Math.Ceiling(1000 * _latency!.Of(plans)),
+            _ => throw new ArgumentOutOfRangeException(nameof(measure), measure, $"{measure} is not a cost; allowed are Parameters, Macs, Bytes and Latency."),
         };
     }
 

@@ -1,4 +1,5 @@
 using FilterPruning.Criteria;
+using FilterPruning.Latency;
 
 namespace FilterPruning.Planning;
 
@@ -63,10 +64,20 @@ public sealed record PruningOptions
     public bool VerifyTrace { get; init; }
 
     /// <summary>
+    /// What a <see cref="PruningTarget"/> of latency is reckoned with: the times of the model's layers on this machine. Where <see cref="ChannelMultiple"/> is 1, such a target rounds widths to
+    /// the model's <see cref="FilterPruning.Latency.LatencyModel.ChannelMultiple"/>. Default null. It is not looked at otherwise.
+    /// </summary>
+    public LatencyModel? Latency { get; init; }
+
+    /// <summary>
     /// Optimizers that train the model and keep momenta or other running averages; <see cref="Pruner"/> cuts these with the parameters. Default none. See
     /// <see cref="Surgery.SurgeryOptions.Optimizers"/>.
     /// </summary>
     public IReadOnlyList<optim.Optimizer> Optimizers { get; init; } = [];
+
+    /// <summary>With widths in the multiples that are fast here, where the target is a latency and nothing else was asked for.</summary>
+    internal PruningOptions WithFastWidths() =>
+        Target is { Measure: TargetMeasure.Latency } && ChannelMultiple == 1 && Latency is { ChannelMultiple: > 1 and var multiple } ? this with { ChannelMultiple = multiple } : this;
 
     /// <summary>Throws one exception that lists everything that is wrong.</summary>
     internal void Validate() => LayerPattern.ThrowAll(Violations());
@@ -79,6 +90,8 @@ public sealed record PruningOptions
             errors.Add($"{nameof(Ratio)} is {Ratio}; allowed is 0 <= ratio < 1. Give the share of the channels to remove, for instance 0.4.");
         if (Target is not null && Ratio != 0)
             errors.Add($"{nameof(Ratio)} is {Ratio} and {nameof(Target)} is '{Target}'; allowed is one of them. Leave one out: a ratio says what goes, a target what remains.");
+        if (Target is { Measure: TargetMeasure.Latency } && Latency is null)
+            errors.Add($"{nameof(Target)} is '{Target}' and {nameof(Latency)} is null; a target of latency needs the times of the model's layers. Give {nameof(LatencyModel)}.{nameof(LatencyModel.Measure)}(graph).");
         if (!Enum.IsDefined(Scope))
             errors.Add($"{nameof(Scope)} is {(int)Scope}; allowed are {Names<PruningScope>()}. Choose one of them.");
         if (Criterion is null)

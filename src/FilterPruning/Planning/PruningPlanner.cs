@@ -29,6 +29,7 @@ public static class PruningPlanner
     internal static PruningPlan CreatePlan(DependencyGraph graph, PruningOptions options, PlanHistory? history)
     {
         options.Validate();
+        options = options.WithFastWidths();
         if (options.Scope == PruningScope.Allocated)
             return Allocated(graph, options, history);
         var ownRatios = LayerPattern.MatchRatios(options.LayerRatios, [.. graph.Layers.Select(layer => layer.Name)]);
@@ -95,11 +96,12 @@ public static class PruningPlanner
     {
         if (options.Target is not { Measure: not TargetMeasure.Filters } target)
             return selection.AtRatio(options.RatioToRemove);
-        var meter = new CostMeter(graph, selection.Roles);
+        var meter = new CostMeter(graph, selection.Roles, options.Latency);
         var whole = target.Measure switch
         {
             TargetMeasure.Parameters => history?.Done.Before.Parameters ?? ModelCost.Measure(graph).Parameters,
             TargetMeasure.Macs => history?.Done.Before.Macs ?? ModelCost.Measure(graph).Macs,
+            TargetMeasure.Latency => meter.Of(TargetMeasure.Latency, new int[selection.Roles.Count]),
             _ => history?.Bytes ?? StoredBytes.Measure(graph),
         };
         return TargetSearch.Find(selection, target, target.Amount ?? (long)(whole * (decimal)target.Share!.Value), counts => meter.Of(target.Measure, counts));

@@ -54,11 +54,19 @@ public sealed record PruningTarget
     /// <param name="bytes">At least 1.</param>
     public static PruningTarget AtMostBytes(long bytes) => OfAmount(TargetMeasure.Bytes, bytes);
 
+    /// <summary>Keeps this share of the traced forward's time on this machine; needs <see cref="PruningOptions.Latency"/>.</summary>
+    /// <param name="share">The share that remains: above 0, at most 1.</param>
+    public static PruningTarget KeepLatencyShare(double share) => OfShare(TargetMeasure.Latency, share);
+
+    /// <summary>The traced forward takes no longer than this on this machine; needs <see cref="PruningOptions.Latency"/>.</summary>
+    /// <param name="latency">At least a microsecond.</param>
+    public static PruningTarget AtMostLatency(TimeSpan latency) => OfAmount(TargetMeasure.Latency, (long)latency.TotalMicroseconds);
+
     /// <summary>Reads a target of a known measure, as a command line gives it.</summary>
     /// <param name="measure">What is counted.</param>
     /// <param name="text">
     /// A share that remains (<c>0.5</c>, <c>50%</c>; anything up to 1 is a share) or an amount (<c>3500000</c>, <c>3.5M</c>; <c>k</c>, <c>M</c> and <c>G</c> are powers of 1000,
-    /// <c>KiB</c>, <c>MiB</c> and <c>GiB</c> powers of 1024, and a <c>B</c> may follow).
+    /// <c>KiB</c>, <c>MiB</c> and <c>GiB</c> powers of 1024, and a <c>B</c> may follow). A latency is a share, or a time with its unit (<c>120ms</c>, <c>1.5s</c>, <c>800us</c>).
     /// </param>
     /// <exception cref="ArgumentException">The text is neither.</exception>
     public static PruningTarget Parse(TargetMeasure measure, string text)
@@ -80,7 +88,7 @@ public sealed record PruningTarget
     }
 
     /// <summary>The target as <see cref="Parse(string)"/> reads it, for instance <c>macs:0.5</c> or <c>bytes:2000000</c>.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Measure.ToString().ToLowerInvariant()}:{(Share is { } share ? share : Amount)}");
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Measure.ToString().ToLowerInvariant()}:{(Share is { } share ? share : Amount)}{(Measure == TargetMeasure.Latency && Share is null ? "us" : "")}");
 
     internal static PruningTarget OfShare(TargetMeasure measure, double share)
         => share is > 0 and <= 1
@@ -90,7 +98,7 @@ public sealed record PruningTarget
     internal static PruningTarget OfAmount(TargetMeasure measure, long amount)
         => measure != TargetMeasure.Filters && amount >= 1
             ? new PruningTarget(measure, null, amount)
-            : throw new ArgumentOutOfRangeException(nameof(amount), amount, $"At most {amount} {measure} is no target; allowed is 1 or more of Parameters, Macs or Bytes. Filters are given as a share.");
+            : throw new ArgumentOutOfRangeException(nameof(amount), amount, $"At most {amount} {measure} is no target; allowed is 1 or more of Parameters, Macs, Bytes or microseconds of Latency. Filters are given as a share.");
 }
 
 /// <summary>Writes a target as its text.</summary>

@@ -14,4 +14,9 @@ public enum TargetMeasure
 
     /// <summary>Bytes of the model's tensors as they are stored: every entry of the state dict, buffers included, at its own element size.</summary>
     Bytes,
+
+    /// <summary>
+    /// Time of the traced forward on this machine, in microseconds, as a <see cref="FilterPruning.Latency.LatencyModel"/> predicts it; needs <see cref="PruningOptions.Latency"/>.
+    /// </summary>
+    Latency,
 }

@@ -29,7 +29,7 @@ internal sealed class LayerAlone : IDisposable
         using var generator = new Generator((ulong)seed, CPU);
         var like = cut.Tensors[0].Tensor;
         var input = randn([.. cut.Layer.Sample.InputShape], dtype: float32, device: CPU, generator: generator).to(like.dtype).to(like.device);
-        var output = module.call(input);
+        var output = module.call(cut.IsMaskedByInputs ? cut.MaskInputs([input])[0]! : input);
         alone._input = Kept(input, cut.Layer.Rule.InputAxis(module, input), cut.Kept(ChannelAxis.Input));
         alone._expected = cut.Layer.Rule.OutputsOn(module, [input], cut.Kept(ChannelAxis.Input), cut.Kept(ChannelAxis.Output)) is { } narrow
             ? narrow[0].DetachFromDisposeScope() : Kept(output, cut.Layer.Rule.OutputAxis(module, output), cut.Kept(ChannelAxis.Output));

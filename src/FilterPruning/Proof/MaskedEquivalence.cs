@@ -1,6 +1,7 @@
 using FilterPruning.Graph;
 using FilterPruning.Layers;
 using FilterPruning.Surgery;
+using FilterPruning.Tracing;
 
 namespace FilterPruning.Proof;
 
@@ -62,12 +63,9 @@ internal sealed class MaskedEquivalence(DependencyGraph graph, IReadOnlyList<Lay
     {
         try
         {
-            return ReferenceRun.Record(graph, cuts, Seed, (call, output) =>
-            {
-                // A generator of its own: what the forward itself draws must be the same in both runs.
-                using var generator = new Generator((ulong)(Seed + call), CPU);
-                return ((randn(output.shape, dtype: float32, device: CPU, generator: generator) * scale) + (scale / 2)).to(output.dtype).to(output.device);
-            });
+            // A generator of its own: what the forward itself draws must be the same in both runs.
+            using var generator = new Generator(Seed, CPU);
+            return ReferenceRun.Record(graph, cuts, Seed, new PortValues(generator, scale / 2, scale));
         }
         catch (Exception error) when (error is not OutOfMemoryException)
         {

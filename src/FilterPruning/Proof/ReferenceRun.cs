@@ -33,16 +33,16 @@ internal sealed class ReferenceRun : IDisposable
     /// <param name="cuts">The cut of each layer.</param>
     /// <param name="seed">Seed of everything random in the forward.</param>
     /// <param name="madeUp">
-    /// Gives the values that are handed on in place of a layer's output: wide-spread ones keep code alive that an untrained model or a plain picture never
+    /// The values that are handed on in place of a layer's output: wide-spread ones keep code alive that an untrained model or a plain picture never
     /// reaches, such as the heads after a detector's score threshold. Null hands on the outputs themselves.
     /// </param>
-    public static ReferenceRun Record(DependencyGraph graph, IReadOnlyList<LayerCut> cuts, int seed, Func<int, Tensor, Tensor>? madeUp = null)
+    public static ReferenceRun Record(DependencyGraph graph, IReadOnlyList<LayerCut> cuts, int seed, PortValues? madeUp = null)
     {
         var run = new ReferenceRun(graph, cuts, seed);
         try
         {
             using var scope = NewDisposeScope();
-            using var hooks = new LayerHooks(graph, (layer, inputs, outputs) => run.Record(layer, inputs, outputs, madeUp));
+            using var hooks = new LayerHooks(graph, (layer, inputs, outputs) => run.Record(layer, inputs, outputs, madeUp), layer => cuts[layer].IsMaskedByInputs ? cuts[layer].MaskInputs : null);
             manual_seed(seed);
             foreach (var tensor in ReturnedTensors.In(graph.RunForward()))
                 run._results.Add(tensor.detach().clone().DetachFromDisposeScope());
@@ -107,7 +107,7 @@ internal sealed class ReferenceRun : IDisposable
     }
 
     /// <summary>Writes down what a call of the masked model should give, and says what the code after it gets: the same, with zeros in the channels that go.</summary>
-    private Tensor[] Record(int layer, IReadOnlyList<Tensor?> inputs, IReadOnlyList<Tensor> outputs, Func<int, Tensor, Tensor>? madeUp)
+    private Tensor[] Record(int layer, IReadOnlyList<Tensor?> inputs, IReadOnlyList<Tensor> outputs, PortValues? madeUp)
     {
         using var scope = NewDisposeScope();
         var cut = _cuts[layer];
@@ -126,7 +126,7 @@ internal sealed class ReferenceRun : IDisposable
             var full = positions is null ? narrow?[i].detach().clone() ?? outputs[i]
                 : narrow is null ? outputs[i].detach().clone() : zeros_like(outputs[i]).index_copy_(port!.Axis, tensor(positions.Value.Kept, device: outputs[i].device), narrow[i]);
             if (madeUp is not null && outputs[i].is_floating_point())
-                full = madeUp(_calls.Count + (i * 100003), outputs[i]);
+                full = madeUp.At(_calls.Count + (i * 100003), outputs[i], port ?? new TensorPort(i, 0, ChannelAxis.Output));
             if (positions is { } some)
                 full.index_fill_(port!.Axis, tensor(some.Removed, device: full.device), 0);
             handedOn[i] = madeUp is null ? expected[i] : Narrow(full, port, positions?.Kept).DetachFromDisposeScope();

@@ -22,7 +22,7 @@ internal sealed class BudgetSpending
         _options = options;
         _counts = new int[units.Roles.Count];
         var byRole = scan.Points.ToLookup(point => point.Role, StringComparer.Ordinal);
-        var meter = new CostMeter(graph, units.Roles);
+        var meter = new CostMeter(graph, units.Roles, options.Latency);
         _cost = counts => options.Target is { Measure: not TargetMeasure.Filters and var measure }
             ? meter.Of(measure, counts)
             : units.Roles.Sum(role => (long)role.Order.Length) - counts.Sum();

@@ -37,6 +37,8 @@ public sealed record IterativeOptions
     internal void Validate()
     {
         var errors = Pruning is null ? [$"{nameof(Pruning)} is null; allowed are pruning options. Leave it out to remove nothing."] : Pruning.Violations();
+        if (Pruning?.Target is { Measure: TargetMeasure.Latency })
+            errors.Add($"{nameof(Pruning)} has the target '{Pruning.Target}'; allowed are ratios and targets of filters, parameters, macs and bytes, since times are known of the model before the first step alone. Take the share of MACs of a plan that was made for the latency in one step.");
         if (Steps < 1)
             errors.Add($"{nameof(Steps)} is {Steps}; allowed is 1 or more. Use 1 to prune at once.");
         if (!Enum.IsDefined(Shape))

@@ -34,6 +34,7 @@ public static class ReconstructionAllocation
         ArgumentNullException.ThrowIfNull(options);
         allocation ??= new AllocationOptions();
         options.Validate();
+        options = options.WithFastWidths();
         allocation.Validate();
         using var scope = NewDisposeScope();
         return new ReconstructionPlanner(sample, options with { Scope = PruningScope.Allocated }, allocation, cancellation).Plan();

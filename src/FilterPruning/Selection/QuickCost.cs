@@ -1,4 +1,5 @@
 using FilterPruning.Graph;
+using FilterPruning.Latency;
 using FilterPruning.Layers;
 using FilterPruning.Planning;
 using FilterPruning.Storage;
@@ -15,10 +16,10 @@ internal sealed class QuickCost
 
     private QuickCost(double rest) => _rest = rest;
 
-    /// <summary>For multiply-accumulates or parameters; null where which channels go matters.</summary>
-    public static QuickCost? Create(DependencyGraph graph, IReadOnlyList<PlanRole> roles, TargetMeasure measure)
+    /// <summary>For multiply-accumulates, parameters or latency; null where which channels go matters.</summary>
+    public static QuickCost? Create(DependencyGraph graph, IReadOnlyList<PlanRole> roles, TargetMeasure measure, LatencyModel? latency = null)
     {
-        if (measure is not (TargetMeasure.Macs or TargetMeasure.Parameters))
+        if (measure is not (TargetMeasure.Macs or TargetMeasure.Parameters or TargetMeasure.Latency))
             return null;
         var seen = new HashSet<IntPtr>();
         var parts = new List<Part>();
@@ -46,6 +47,13 @@ internal sealed class QuickCost
                 [.. layer.Calls.Select(call => (call.InputShape.ToArray(), call.OutputShape.ToArray()))]));
         }
 
+        if (measure == TargetMeasure.Latency)
+        {
+            var time = new QuickCost(latency!.FixedMicroseconds);
+            time._parts.AddRange(parts.Select(part => part with { Time = latency.Microseconds }));
+            return time;
+        }
+
         var others = measure == TargetMeasure.Parameters ? graph.Model.parameters().Where(parameter => seen.Add(parameter.Identity())).Sum(parameter => parameter.numel()) : 0;
         var cost = new QuickCost(others);
         cost._parts.AddRange(parts.Select(part => part with { Macs = measure == TargetMeasure.Macs }));
@@ -66,6 +74,8 @@ internal sealed class QuickCost
     {
         public bool Macs { get; init; }
 
+        public Func<TracedLayer, int, int, double>? Time { get; init; }
+
         public double Cost(int[] counts)
         {
             var (inputs, outputs) = (Layer.InputChannels, Layer.OutputChannels);
@@ -73,6 +83,8 @@ internal sealed class QuickCost
                 inputs -= counts[role] * channels;
             foreach (var (role, channels) in Outputs)
                 outputs -= counts[role] * channels;
+            if (Time is not null)
+                return Time(Layer, inputs, outputs);
             var total = 0L;
             if (Macs)
             {

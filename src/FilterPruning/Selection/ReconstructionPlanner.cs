@@ -125,7 +125,7 @@ internal sealed class ReconstructionPlanner
 
     private Func<int[], double> Cost()
     {
-        var meter = new CostMeter(_graph, _roles);
+        var meter = new CostMeter(_graph, _roles, _options.Latency);
         if (_allocation.Cost is { } own)
         {
             if (_options.Target is { Amount: not null })
@@ -135,7 +135,7 @@ internal sealed class ReconstructionPlanner
 
         if (_options.Target is not { Measure: not TargetMeasure.Filters and var measure })
             return counts => _roles.Sum(role => role.Order.Length) - counts.Sum();
-        return QuickCost.Create(_graph, _roles, measure) is { } quick ? quick.Of : counts => meter.Of(measure, counts);
+        return QuickCost.Create(_graph, _roles, measure, _options.Latency) is { } quick ? quick.Of : counts => meter.Of(measure, counts);
     }
 
     /// <summary>The groups of a role that go.</summary>

@@ -2,17 +2,17 @@ using FilterPruning.Proof;
 
 namespace FilterPruning.Surgery;
 
-/// <summary>A cut that was made and proved. Until it is disposed it holds the removed weights and a copy of the others, so that the cut can be undone.</summary>
+/// <summary>A cut that was made and proved. Until it is disposed it holds the removed weights and a copy of the others, so that the cut can be undone, unless <see cref="SurgeryOptions.CanUndo"/> is false.</summary>
 public sealed class CutResult : IDisposable
 {
     private Snapshot? _snapshot;
 
-    internal CutResult(EquivalenceProof proof, IReadOnlyList<LayerCut> cuts, Snapshot snapshot)
+    internal CutResult(EquivalenceProof proof, IReadOnlyList<LayerCut> cuts, Snapshot? snapshot)
     {
         Proof = proof;
         Cuts = cuts;
         _snapshot = snapshot;
-        snapshot.Seal();
+        snapshot?.Seal();
     }
 
     /// <summary>The largest relative difference between the pruned model and its masked self.</summary>
@@ -38,11 +38,11 @@ public sealed class CutResult : IDisposable
     /// and step counts, bit by bit, even after training went on; what was trained since is lost. Parameters stay the same objects. Learning rates and
     /// schedulers stay where they are now.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The cut was undone already, or this object was disposed.</exception>
+    /// <exception cref="InvalidOperationException">The cut was undone already, this object was disposed, or <see cref="SurgeryOptions.CanUndo"/> was false.</exception>
     /// <exception cref="PruningException">The model was cut again since, or moved to another type or device; the message says what to do first.</exception>
     public void Undo()
     {
-        var snapshot = _snapshot ?? throw new InvalidOperationException("There is nothing to undo: the cut was undone already, or its result was disposed. Keep the result to undo a cut.");
+        var snapshot = _snapshot ?? throw new InvalidOperationException("There is nothing to undo: the cut was undone already, or its result was disposed. Keep the result to undo a cut, and leave SurgeryOptions.CanUndo at true.");
         if (snapshot.ChangedSince() is { } changed)
         {
             throw new PruningException(

@@ -7,6 +7,8 @@ namespace FilterPruning.Surgery;
 /// <summary>What happens to one layer: its tensors with the positions that stay and go.</summary>
 internal sealed class LayerCut
 {
+    private readonly Dictionary<(TensorPort Port, long Length), (long[] Kept, long[] Removed)> _positions = [];
+
     private LayerCut(TracedLayer layer, LayerPlan plan, IReadOnlyList<TensorCut> tensors)
     {
         Layer = layer;
@@ -24,6 +26,30 @@ internal sealed class LayerCut
     /// <summary>Whether the layer loses anything.</summary>
     public bool Changes => Plan.RemovedInputs.Count + Plan.RemovedOutputs.Count > 0;
 
+    /// <summary>
+    /// Whether zeros in the channels that go, where they enter the layer, say the same as zeros in the weights that read them: then no weight need be copied to mask the layer.
+    /// </summary>
+    public bool IsMaskedByInputs => Plan.RemovedInputs.Count > 0 && Layer.Rule.ReadsLinearly(Layer.Module) && Tensors.Any(tensor => tensor.Reads);
+
+    /// <summary>The bytes of what stays of the tensors that shrink.</summary>
+    public long KeptBytes => Tensors.Sum(tensor => tensor.KeptBytes);
+
+    /// <summary>A call's inputs with zeros in the channels that go; in the caller's scope.</summary>
+    public IReadOnlyList<Tensor?> MaskInputs(IReadOnlyList<Tensor?> inputs)
+    {
+        Tensor?[] masked = [.. inputs];
+        foreach (var port in Layer.Rule.InputPorts(Layer.Module, inputs))
+        {
+            if (masked[port.Index] is { } input && Positions(port, input.shape[port.Axis]) is var (_, removed))
+            {
+                using var at = tensor(removed, device: input.device);
+                masked[port.Index] = input.index_fill(port.Axis, at, 0);
+            }
+        }
+
+        return masked;
+    }
+
     /// <summary>Channels of a side that stay, ascending.</summary>
     public int[] Kept(ChannelAxis side)
     {
@@ -38,9 +64,11 @@ internal sealed class LayerCut
         var removed = port.Side == ChannelAxis.Input ? Plan.RemovedInputs : Plan.RemovedOutputs;
         if (removed.Count == 0)
             return null;
+        if (_positions.TryGetValue((port, length), out var known))
+            return known;
         var gone = removed.ToHashSet();
         var positions = Enumerable.Range(0, (int)length).ToLookup(position => gone.Contains(port.Channel(position)), position => (long)position);
-        return ([.. positions[false]], [.. positions[true]]);
+        return _positions[(port, length)] = ([.. positions[false]], [.. positions[true]]);
     }
 
     public static LayerCut Prepare(TracedLayer layer, LayerPlan plan)
@@ -75,6 +103,9 @@ internal sealed record TensorCut(string Name, Tensor Tensor, IReadOnlyList<Chann
 
     /// <summary>The shape before the cut. A copy of this record for another tensor keeps it.</summary>
     public IReadOnlyList<long> Before { get; } = Tensor.shape;
+
+    /// <summary>The bytes of what stays.</summary>
+    public long KeptBytes => Axes.Aggregate(Before.Aggregate(Tensor.ElementSize, (bytes, length) => bytes * length), (bytes, axis) => bytes / (axis.Kept.Length + axis.Removed.Length) * axis.Kept.Length);
 
     /// <summary>A copy with only the channels that stay; owned by the caller.</summary>
     public Tensor Narrowed()

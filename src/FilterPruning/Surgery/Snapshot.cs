@@ -4,11 +4,13 @@ namespace FilterPruning.Surgery;
 
 /// <summary>
 /// A model, and what optimizers keep for it, as they were. Of tensors that shrink it holds the old storages themselves, not copies: a cut gives each
-/// tensor a new storage and leaves the old one untouched. The others are copied, so that the way back is exact even after training went on.
+/// tensor a new storage and leaves the old one untouched. The others are copied, so that the way back is exact even after training went on. Where the way back
+/// need not outlast training, nothing is copied but buffers, and a tensor may be held as what it lost.
 /// </summary>
 internal sealed class Snapshot : IDisposable
 {
-    private readonly List<(Tensor Tensor, Tensor Value, Tensor? Gradient)> _tensors = [];
+    private readonly List<(Tensor Tensor, Tensor? Value, Tensor? Gradient)> _tensors = [];
+    private readonly Dictionary<Tensor, RemovedParts> _parts = new(ReferenceEqualityComparer.Instance);
     private readonly List<(Tensor Tensor, Tensor Value, Tensor? Gradient)> _untouched = [];
     private readonly List<(nn.Module Module, LayerRule Rule, int Inputs, int Outputs)> _widths = [];
     private readonly List<NativeExchange> _exchanges = [];
@@ -20,7 +22,8 @@ internal sealed class Snapshot : IDisposable
     /// <param name="model">The model.</param>
     /// <param name="cuts">The cut of each layer.</param>
     /// <param name="moments">What optimizers keep; owned by the snapshot from now on.</param>
-    public static Snapshot Take(nn.Module model, IReadOnlyList<LayerCut> cuts, OptimizerMoments moments)
+    /// <param name="outlastsTraining">Whether the way back must stay open after training went on; otherwise parameters that no cut touches are not copied.</param>
+    public static Snapshot Take(nn.Module model, IReadOnlyList<LayerCut> cuts, OptimizerMoments moments, bool outlastsTraining)
     {
         var snapshot = new Snapshot { _moments = moments, _model = model };
         var known = new HashSet<IntPtr>();
@@ -31,7 +34,7 @@ internal sealed class Snapshot : IDisposable
             snapshot._widths.Add((cut.Layer.Module, cut.Layer.Rule, cut.Layer.InputChannels, cut.Layer.OutputChannels));
         }
 
-        foreach (var (_, tensor) in TensorsOf(model).Where(entry => known.Add(entry.Tensor.Handle)))
+        foreach (var (_, tensor) in TensorsOf(model).Where(entry => known.Add(entry.Tensor.Handle) && (outlastsTraining || entry.Tensor is not TorchSharp.Modules.Parameter)))
             snapshot._untouched.Add((tensor, Copy(tensor), tensor.is_leaf ? tensor.grad is { } gradient ? Copy(gradient) : null : null));
         return snapshot;
     }
@@ -39,6 +42,16 @@ internal sealed class Snapshot : IDisposable
     /// <summary>Remembers a tensor's storage and gradient.</summary>
     public void Remember(Tensor tensor)
         => _tensors.Add((tensor, tensor.detach().DetachFromDisposeScope(), tensor.is_leaf ? tensor.grad?.DetachFromDisposeScope() : null));
+
+    /// <summary>Narrows a remembered tensor; from now on it is remembered by what it lost, and its old storage is let go.</summary>
+    public void Narrow(TensorCut cut)
+    {
+        var at = _tensors.FindIndex(entry => ReferenceEquals(entry.Tensor, cut.Tensor));
+        _tensors[at].Value!.Dispose();
+        _tensors[at] = _tensors[at] with { Value = null };
+        var parts = _parts[cut.Tensor] = new RemovedParts();
+        parts.Narrow(cut);
+    }
 
     /// <summary>Remembers a native layer's exchange; this owns it from now on.</summary>
     public void Remember(NativeExchange exchange) => _exchanges.Add(exchange);
@@ -91,8 +104,15 @@ internal sealed class Snapshot : IDisposable
     public void RestoreValues()
     {
         using var noGrad = no_grad();
-        foreach (var (tensor, value, gradient) in _tensors)
+        for (var at = 0; at < _tensors.Count; at++)
         {
+            var (tensor, value, gradient) = _tensors[at];
+            if (value is null)
+            {
+                value = _parts[tensor].Join(tensor).DetachFromDisposeScope();
+                _tensors[at] = (tensor, value, gradient);
+            }
+
             // A gradient of another shape than its tensor is refused.
             if (gradient is null || !tensor.shape.SequenceEqual(value.shape))
                 ClearGradient(tensor);
@@ -110,11 +130,15 @@ internal sealed class Snapshot : IDisposable
 
     public void Dispose()
     {
-        foreach (var (_, value, gradient) in _tensors.Concat(_untouched))
+        foreach (var (_, value, gradient) in _tensors.Concat(_untouched.Select(entry => (entry.Tensor, (Tensor?)entry.Value, entry.Gradient))))
         {
-            value.Dispose();
+            value?.Dispose();
             gradient?.Dispose();
         }
+
+        foreach (var parts in _parts.Values)
+            parts.Dispose();
+        _parts.Clear();
 
         foreach (var exchange in _exchanges)
             exchange.Dispose();

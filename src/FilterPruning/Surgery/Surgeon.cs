@@ -29,14 +29,14 @@ public static class Surgeon
         var cuts = PlanFit.Prepare(graph, plan);
         var moments = OptimizerMoments.Of(graph.Model, options.Optimizers, cuts);
         using var quiet = new QuietRun(graph.Model);
-        var snapshot = Snapshot.Take(graph.Model, cuts, moments);
+        var snapshot = Snapshot.Take(graph.Model, cuts, moments, options.CanUndo);
         try
         {
             using var proof = new MaskedEquivalence(graph, cuts, options);
             options.Step(PruningStage.Cut, 0, 2);
             Mask(cuts, snapshot, proof.RecordReference);
             options.Step(PruningStage.Cut, 1, 2);
-            Narrow(cuts, moments, snapshot, options.Optimizers);
+            Narrow(cuts, options.CanUndo ? [] : LetGo(graph, cuts), moments, snapshot, options.Optimizers);
             options.Step(PruningStage.Cut, 2, 2);
             options.Step(PruningStage.Prove, 0, 1);
             var proved = proof.Prove();
@@ -50,7 +50,10 @@ public static class Surgeon
 
             snapshot.RestoreBuffers();
             options.Step(PruningStage.Report, 0, 1);
-            return new CutResult(proved, cuts, snapshot);
+            if (options.CanUndo || options.HoldsOn)
+                return new CutResult(proved, cuts, snapshot);
+            snapshot.Dispose();
+            return new CutResult(proved, cuts, null);
         }
         catch (Exception error)
         {
@@ -69,7 +72,7 @@ public static class Surgeon
         using var noGrad = no_grad();
         try
         {
-            foreach (var tensor in cuts.SelectMany(cut => cut.Tensors).Where(tensor => tensor.Reads))
+            foreach (var tensor in cuts.Where(cut => !cut.IsMaskedByInputs).SelectMany(cut => cut.Tensors).Where(tensor => tensor.Reads))
                 tensor.Tensor.set_(tensor.Masked());
             run();
         }
@@ -79,12 +82,37 @@ public static class Surgeon
         }
     }
 
-    private static void Narrow(IReadOnlyList<LayerCut> cuts, OptimizerMoments moments, Snapshot snapshot, IReadOnlyList<optim.Optimizer> optimizers)
+    /// <summary>The layers whose old tensors cannot be held beside the narrowed ones, or there would be more than a copy of the largest layer beside the model; those of which most stays first.</summary>
+    private static List<LayerCut> LetGo(DependencyGraph graph, IReadOnlyList<LayerCut> cuts)
+    {
+        var largest = graph.Layers.Max(layer => layer.Rule.Tensors(layer.Module).Sum(tensor => tensor.Tensor.numel() * tensor.Tensor.ElementSize));
+        var beside = cuts.Sum(cut => cut.KeptBytes);
+        var letGo = new List<LayerCut>();
+        foreach (var cut in cuts.Where(cut => cut.Layer.Rule.ReadsLinearly(cut.Layer.Module) && cut.Tensors.Count > 0).OrderByDescending(cut => cut.KeptBytes).TakeWhile(_ => beside > largest))
+        {
+            letGo.Add(cut);
+            beside -= cut.KeptBytes;
+        }
+
+        return letGo;
+    }
+
+    private static void Narrow(IReadOnlyList<LayerCut> cuts, List<LayerCut> letGo, OptimizerMoments moments, Snapshot snapshot, IReadOnlyList<optim.Optimizer> optimizers)
     {
         using var scope = NewDisposeScope();
         moments.Narrow();
-        foreach (var cut in cuts.Where(cut => cut.Changes))
+        // First, while nothing else lies beside the model.
+        foreach (var cut in letGo)
         {
+            foreach (var tensor in cut.Tensors)
+                snapshot.Narrow(tensor);
+            cut.Layer.Rule.SetWidths(cut.Layer.Module, cut.Plan.KeptInputs, cut.Plan.KeptOutputs);
+            cut.Layer.Rule.AfterCut(cut.Layer.Module, cut.Plan.InputChannels, cut.Plan.OutputChannels);
+        }
+
+        foreach (var cut in cuts.Where(cut => cut.Changes).Except(letGo))
+        {
+            using var copies = NewDisposeScope();
             var (rule, module, plan) = (cut.Layer.Rule, cut.Layer.Module, cut.Plan);
             var narrowed = cut.Tensors.Select(tensor => (tensor.Tensor, Value: tensor.Narrowed())).ToList();
             if (rule.IsExchanged)

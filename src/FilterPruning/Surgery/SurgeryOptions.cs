@@ -27,6 +27,16 @@ public sealed record SurgeryOptions
     public IReadOnlyList<optim.Optimizer> Optimizers { get; init; } = [];
 
     /// <summary>
+    /// Whether <see cref="CutResult.Undo"/> shall lead back, even after training went on. Default true: the result then holds the old weights of layers that shrank and copies of all others, beside the
+    /// cut model, until it is disposed. False lets go of everything once the cut is proved, and holds less until then: beside the model as it was there is at no time more than one copy of its
+    /// largest layer (native layers such as <c>LSTM</c>, and what optimizers keep, come on top, as does what the proof's forwards need). Either way a cut that fails leaves everything as it was.
+    /// </summary>
+    public bool CanUndo { get; init; } = true;
+
+    /// <summary>Whether a result that cannot undo after training can at least until it is disposed, as long as nothing was trained.</summary>
+    internal bool HoldsOn { get; init; }
+
+    /// <summary>
     /// Told before and after each step of the cut and its proof: <see cref="PruningStage.Cut"/> 1 once the masked model is recorded, 2 once the tensors are narrowed. What it throws takes the
     /// cut back. Default null.
     /// </summary>

@@ -18,13 +18,12 @@ namespace FilterPruning.Tracing;
 internal sealed class ChannelCode
 {
     private const int LargestBase = 256;
-    private const double StepTolerance = 0.02;
-    private const double VarianceTolerance = 1.2e-5;
+    internal const double StepTolerance = 0.02;
+    internal const double VarianceTolerance = 1.2e-5;
 
     private readonly int[] _labelOfChannel;
     private readonly int[] _codeOfLabel;
     private readonly int[] _labelOfCode;
-    private readonly int _base;
 
     /// <param name="labelOfChannel">The label of each channel.</param>
     /// <param name="labels">The number of labels.</param>
@@ -38,23 +37,32 @@ internal sealed class ChannelCode
         for (var label = 0; label < labels; label++) _labelOfCode[_codeOfLabel[label]] = label;
         Digits = 1;
         while (Math.Pow(LargestBase, Digits) < labels) Digits++;
-        _base = 1;
-        while (Math.Pow(_base, Digits) < labels) _base++;
+        Base = 1;
+        while (Math.Pow(Base, Digits) < labels) Base++;
     }
 
     public int Digits { get; }
+
+    /// <summary>The number of values a digit takes.</summary>
+    public int Base { get; }
+
+    /// <summary>The label with a code; null for a code that was not dealt.</summary>
+    public int? LabelOf(long code) => code < _labelOfCode.Length ? _labelOfCode[code] : null;
+
+    /// <summary>The code of a label.</summary>
+    public int CodeOf(int label) => _codeOfLabel[label];
 
     /// <summary>The factor of each channel: one row a digit, and last the sum of their squares.</summary>
     public float[][] Factors()
     {
         var squares = new float[_labelOfChannel.Length];
         var factors = new List<float[]>();
-        for (var (digit, place) = (0, 1); digit < Digits; digit++, place *= _base)
+        for (var (digit, place) = (0, 1); digit < Digits; digit++, place *= Base)
         {
             var values = new float[_labelOfChannel.Length];
             for (var channel = 0; channel < values.Length; channel++)
             {
-                values[channel] = 1 + (_codeOfLabel[_labelOfChannel[channel]] / place % _base / (float)_base);
+                values[channel] = 1 + (_codeOfLabel[_labelOfChannel[channel]] / place % Base / (float)Base);
                 squares[channel] += values[channel] * values[channel];
             }
             factors.Add(values);
@@ -71,14 +79,14 @@ internal sealed class ChannelCode
         var single = ones_like(plain, dtype: ScalarType.Bool);
         var code = zeros_like(plain, dtype: int64);
         var squares = zeros_like(plain);
-        for (var (digit, place) = (0, 1L); digit < Digits; digit++, place *= _base)
+        for (var (digit, place) = (0, 1L); digit < Digits; digit++, place *= Base)
         {
             var value = coded[digit] / plain;
-            var position = (value - 1).mul_(_base);
+            var position = (value - 1).mul_(Base);
             var step = position.round();
             // Comparisons with NaN are false: an element that overflowed is not single.
-            single = single.logical_and((position - step).abs().lt(StepTolerance)).logical_and(step.ge(0)).logical_and(step.lt(_base));
-            code += step.nan_to_num(0, 0, 0).clamp(0, _base - 1).to(int64) * place;
+            single = single.logical_and((position - step).abs().lt(StepTolerance)).logical_and(step.ge(0)).logical_and(step.lt(Base));
+            code += step.nan_to_num(0, 0, 0).clamp(0, Base - 1).to(int64) * place;
             squares += value * value;
         }
         var variance = (coded[Digits] / plain) - squares;

@@ -10,26 +10,29 @@ namespace FilterPruning.Tracing;
 /// </remarks>
 internal sealed class ChannelProbe
 {
+    // A channel seen at so many places shows all that it is connected with; seeing it again under other values only has to show whether anything new has come to life.
+    private const int ManyPlaces = 64;
+
     // Elements below this share of their unit's largest gradient say nothing that a larger one does not say better.
-    private const double FaintShare = 1e-4;
+    internal const double FaintShare = 1e-4;
 
     private readonly Tensor _input;
     private readonly int _axis;
-    private readonly Generator _generator;
+    private readonly Chance _chance;
 
-    private ChannelProbe(Tensor input, int axis, Generator generator, Random deal)
+    private ChannelProbe(Tensor input, int axis, Chance chance)
     {
-        (_input, _axis, _generator, Deal) = (input, axis, generator, deal);
+        (_input, _axis, _chance) = (input, axis, chance);
         Channels = (int)input.shape[axis];
-        // Drawing as many numbers as a large tensor has would cost more than differentiating it: its rows share theirs.
+        // The rows of a large tensor share their numbers.
         var shape = input.shape;
         if (axis > 0 && input.numel() >= PortValues.LargeTensor) shape[0] = 1;
-        Dense = rand(shape, dtype: float32, generator: generator).add_(0.5).to(input.dtype).to(input.device);
+        Dense = chance.Weights.Next(shape, input);
     }
 
     public int Channels { get; }
 
-    public Random Deal { get; }
+    public Random Deal => _chance.Codes;
 
     /// <summary>Random positive weights; broadcast to the tensor's shape.</summary>
     public Tensor Dense { get; }
@@ -38,37 +41,45 @@ internal sealed class ChannelProbe
     /// <param name="input">The tensor, with its history.</param>
     /// <param name="axis">Its channel axis.</param>
     /// <param name="sources">The leaves that may reach it.</param>
-    /// <param name="generator">Draws the random weights.</param>
-    /// <param name="deal">Deals the codes.</param>
-    /// <returns>One entry for each source that reaches the tensor.</returns>
+    /// <param name="chance">Draws the random weights and deals the codes.</param>
+    /// <param name="owned">Leaves that belong to layers; what reaches them gathers in their <c>grad</c>.</param>
+    /// <param name="known">Says of a source which of its units earlier trials saw reach this tensor; null for none.</param>
+    /// <returns>One entry for each source that reaches the tensor; none when it has many places and only known units reach it.</returns>
     /// <exception cref="NotDifferentiableException">Autograd cannot differentiate the code before the tensor.</exception>
-    public static IReadOnlyList<Reach> Run(Tensor input, int axis, IReadOnlyList<ProbeSource> sources, Generator generator, Random deal)
+    public static IReadOnlyList<Reach> Run(Tensor input, int axis, IReadOnlyList<ProbeSource> sources, Chance chance, IReadOnlyList<Tensor> owned, Func<ProbeSource, Predicate<int>?> known)
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        var probe = new ChannelProbe(input, axis, generator, deal);
-        var first = probe.Pull(sources.Select(s => s.Leaf).ToArray(), probe.Dense);
+        var probe = new ChannelProbe(input, axis, chance);
+        var first = probe.Pull(sources.Select(s => s.Leaf).ToArray(), probe.Dense, owned);
         var reached = new List<LiveSource>();
         for (var i = 0; i < sources.Count; i++)
-            if (first[i] is { } gradient && gradient.numel() > 0) reached.Add(new LiveSource(sources[i], sources[i].Rows(gradient)));
-        return reached.Count == 0 ? [] : probe.Resolve(reached);
+            if (first[i] is { } gradient && gradient.numel() > 0) reached.Add(new LiveSource(sources[i], gradient));
+        var isSeenWell = probe.Channels > 0 && input.numel() / probe.Channels >= ManyPlaces;
+        return reached.Count == 0 || (isSeenWell && reached.TrueForAll(live => IsOld(live, known(live.Source)))) ? [] : probe.Resolve(reached);
     }
 
-    /// <summary>A source that reaches the tensor, with its gradients for the dense cotangent as rows.</summary>
-    internal sealed record LiveSource(ProbeSource Source, Tensor Plain);
+    private static bool IsOld(LiveSource live, Predicate<int>? known) =>
+        known is not null && live.Source.Axis is { } axis && LabelReader.LiveUnits(live.Gradient, axis) is { } units && units.TrueForAll(known);
+
+    /// <summary>A source that reaches the tensor, with its gradient for the dense cotangent.</summary>
+    internal sealed record LiveSource(ProbeSource Source, Tensor Gradient)
+    {
+        /// <summary>The gradient as rows. [units, elements]</summary>
+        public Tensor Plain => Source.Rows(Gradient);
+    }
 
     /// <summary>Gradients of the leaves for a cotangent that broadcasts to the tensor's shape.</summary>
-    public Tensor?[] Pull(Tensor[] leaves, Tensor cotangent) => Gradients.Of([_input], leaves, [cotangent.expand(_input.shape)]);
+    public Tensor?[] Pull(Tensor[] leaves, Tensor cotangent, IReadOnlyList<Tensor>? besides = null) => Gradients.Of([_input], leaves, [cotangent.expand(_input.shape)], besides);
 
-    /// <summary>Rows of gradients of the sources for a cotangent times a factor per channel.</summary>
+    /// <summary>Gradients of the sources for a cotangent times a factor per channel.</summary>
     public Tensor[] Pull(IReadOnlyList<ProbeSource> sources, Tensor cotangent, float[] factors)
     {
         var shape = Enumerable.Repeat(1L, (int)_input.dim()).ToArray();
         shape[_axis] = Channels;
         using var factor = tensor(factors).to(_input.dtype).to(_input.device).view(shape);
         using var weighted = cotangent * factor;
-        var gradients = Pull(sources.Select(s => s.Leaf).ToArray(), weighted);
-        return sources.Select((source, i) => source.Rows(gradients[i]!)).ToArray();
+        return [.. Pull(sources.Select(s => s.Leaf).ToArray(), weighted).Select(gradient => gradient!)];
     }
 
     /// <summary>Random positive weights that are zero but at a share of random elements, and at one place for each channel in any case.</summary>
@@ -76,7 +87,7 @@ internal sealed class ChannelProbe
     {
         var places = _input.numel() / Channels;
         var chosen = tensor(Enumerable.Range(0, Channels).Select(channel => (Deal.NextInt64(places) * Channels) + channel).ToArray());
-        var kept = rand(_input.numel(), dtype: float32, generator: _generator).lt(share).index_fill_(0, chosen, true);
+        var kept = rand(_input.numel(), dtype: float32, generator: _chance.Generator).lt(share).index_fill_(0, chosen, true);
         var shape = _input.shape.Where((_, axis) => axis != _axis).Append(Channels).ToArray();
         return Dense * kept.view(shape).movedim([-1], [_axis]).to(_input.dtype).to(_input.device);
     }
@@ -88,12 +99,19 @@ internal sealed class ChannelProbe
         return magnitude.gt(magnitude.amax([1], keepdim: true).mul(FaintShare)).logical_and(magnitude.gt(0));
     }
 
+    /// <summary>For each row of the code's factors, the gradients of the sources.</summary>
+    private List<Tensor[]> PullCoded(IReadOnlyList<ProbeSource> sources, Tensor cotangent, ChannelCode code) => [.. code.Factors().Select(factors => Pull(sources, cotangent, factors))];
+
     /// <summary>Reads, for each source, the label that each element reaches.</summary>
-    public List<(Tensor Label, Tensor Single)> Read(IReadOnlyList<ProbeSource> sources, IReadOnlyList<Tensor> plain, Tensor cotangent, ChannelCode code)
-    {
-        var coded = code.Factors().Select(factors => Pull(sources, cotangent, factors)).ToList();
-        return sources.Select((_, i) => code.Decode(plain[i], coded.Select(rows => rows[i]).ToList())).ToList();
-    }
+    public List<(Tensor Label, Tensor Single)> Read(IReadOnlyList<ProbeSource> sources, IReadOnlyList<Tensor> plain, Tensor cotangent, ChannelCode code) =>
+        Read(sources, plain, PullCoded(sources, cotangent, code), code);
+
+    private static List<(Tensor Label, Tensor Single)> Read(IReadOnlyList<ProbeSource> sources, IReadOnlyList<Tensor> plain, List<Tensor[]> coded, ChannelCode code) =>
+        sources.Select((source, i) => code.Decode(plain[i], coded.Select(gradients => source.Rows(gradients[i])).ToList())).ToList();
+
+    /// <summary>For each source the pairs of a unit and the label it reaches; null where an element reaches more than one, or the source has no known axis.</summary>
+    private static HashSet<(int Unit, int Label)>?[] ReadSingle(List<LiveSource> reached, List<Tensor[]> coded, ChannelCode code) =>
+        [.. reached.Select((live, i) => live.Source.Axis is { } axis ? LabelReader.Read(live.Gradient, [.. coded.Select(gradients => gradients[i])], axis, code) : null)];
 
     /// <summary>The distinct (row, label) pairs where the mask holds.</summary>
     public static List<(int Unit, int Label)> Pairs(Tensor label, Tensor mask, int labels)
@@ -120,8 +138,13 @@ internal sealed class ChannelProbe
         if (OwnBlocks(reached) is { } blocks) return NonEmpty(blocks);
 
         var sources = reached.Select(live => live.Source).ToList();
+        var code = EachChannel();
+        var coded = PullCoded(sources, Dense, code);
+        var single = ReadSingle(reached, coded, code);
+        if (!single.Contains(null)) return NonEmpty(reached.Select((live, i) => new Reach(live.Source, [.. single[i]!], [])));
+
         var plain = reached.Select(live => live.Plain).ToList();
-        var read = Read(sources, plain, Dense, EachChannel());
+        var read = Read(sources, plain, coded, code);
         var results = new List<Reach>();
         var mixed = new List<MixedElements.Item>();
         // Where some elements reach several channels, among many one may look by accident as if it reached one. Not twice under different codes.
@@ -155,7 +178,12 @@ internal sealed class ChannelProbe
         if (units < 2 || Channels <= units || Channels % units != 0 || reached.Any(live => live.Source.Units != units)) return null;
         var each = Channels / units;
         var code = new ChannelCode(Enumerable.Range(0, Channels).Select(channel => channel / each).ToArray(), units, Deal);
-        var read = Read(reached.Select(live => live.Source).ToList(), reached.Select(live => live.Plain).ToList(), Dense, code);
+        var coded = PullCoded(reached.Select(live => live.Source).ToList(), Dense, code);
+        var single = ReadSingle(reached, coded, code);
+        if (!single.Contains(null))
+            return single.Any(pairs => pairs!.Any(pair => pair.Unit != pair.Label)) ? null : [.. reached.Select((live, i) => OwnBlock(live.Source, single[i]!.Select(pair => pair.Unit).Order(), each))];
+
+        var read = Read(reached.Select(live => live.Source).ToList(), reached.Select(live => live.Plain).ToList(), coded, code);
         var own = arange(units, dtype: int64, device: _input.device).unsqueeze(1);
         var results = new List<Reach>();
         for (var i = 0; i < reached.Count; i++)
@@ -164,11 +192,13 @@ internal sealed class ChannelProbe
             var fits = read[i].Single.logical_and(read[i].Label.eq(own));
             if (live.logical_and(fits.logical_not()).any().item<bool>()) return null;
             var seen = live.any(1).cpu().data<bool>().ToArray();
-            var pairs = Enumerable.Range(0, units).Where(unit => seen[unit]).SelectMany(unit => Enumerable.Range(unit * each, each).Select(channel => (unit, channel)));
-            results.Add(new Reach(reached[i].Source, pairs.ToList(), []));
+            results.Add(OwnBlock(reached[i].Source, Enumerable.Range(0, units).Where(unit => seen[unit]), each));
         }
         return results;
     }
+
+    private static Reach OwnBlock(ProbeSource source, IEnumerable<int> units, int each) =>
+        new(source, [.. units.SelectMany(unit => Enumerable.Range(unit * each, each).Select(channel => (unit, channel)))], []);
 
     /// <summary>
     /// Settles elements whose gradients are sums that nearly cancel (a layer scale adds up over all places), so that rounding hides their code. A cotangent that is zero for all channels but some
@@ -186,7 +216,7 @@ internal sealed class ChannelProbe
         }
         return ((where(settled, label, read.Label), read.Single.logical_or(settled)), unresolved.logical_and(settled.logical_not()));
 
-        Tensor Seen(int value, int bit) => Pull([source], Dense, Enumerable.Range(0, Channels).Select(channel => (channel >> bit & 1) == value ? 1f : 0f).ToArray())[0].ne(0);
+        Tensor Seen(int value, int bit) => source.Rows(Pull([source], Dense, Enumerable.Range(0, Channels).Select(channel => (channel >> bit & 1) == value ? 1f : 0f).ToArray())[0]).ne(0);
     }
 
     /// <summary>Looks for the axis of a leaf along which each position reaches one channel, whatever the other axes say, and no two positions the same.</summary>

@@ -32,6 +32,8 @@ internal sealed class CountedReshapes
     {
         // Channels that stayed dark (and are pinned for it) would look like gaps.
         if (connection.To.InputLive.Contains(false) || connection.From.Layer.Rule is Layers.BareTensorRule) return;
+        // All of a source, in order and from the first input on: what most readers read.
+        if (connection.Exact.Count == connection.From.Layer.Outputs && connection.Exact.All(pair => pair.Out == pair.In)) return;
         // Into a recurrent layer's state: that layer's own channels, in order.
         if (connection.Exact.Any(pair => pair.In >= connection.To.Layer.Inputs)) return;
         var outputs = new Dictionary<int, int>();

@@ -53,6 +53,9 @@ internal sealed class Connection(CallEvidence from, CallEvidence to)
     /// <summary>Pairs (output channel, input channel) where the one reaches the other alone.</summary>
     public HashSet<(int Out, int In)> Exact { get; } = [];
 
+    /// <summary>Output channels that reach the input in any way.</summary>
+    public HashSet<int> Outputs { get; } = [];
+
     /// <summary>Output channels with elements that reach several input channels at once.</summary>
     public SortedDictionary<int, SortedSet<int>> Mixed { get; } = [];
 
@@ -106,6 +109,9 @@ internal sealed class Evidence
         return found;
     }
 
+    /// <summary>The output channels of one call that were seen to reach another call; null when none were.</summary>
+    public IReadOnlySet<int>? OutputsSeen(RecordedCall from, RecordedCall to) => _connections.GetValueOrDefault((For(from), For(to)))?.Outputs;
+
     /// <summary>Books what a source reaches in an input; channels of the reader are numbered as in <see cref="LayerNode.In"/>.</summary>
     public void AddReach(CallEvidence source, CallEvidence target, Reach reach)
     {
@@ -114,6 +120,7 @@ internal sealed class Evidence
         foreach (var (unit, channel) in reach.Exact)
         {
             connection.Exact.Add((unit, channel));
+            connection.Outputs.Add(unit);
             source.OutputLive[unit] = true;
             target.See(channel);
         }
@@ -121,6 +128,7 @@ internal sealed class Evidence
         {
             if (!connection.Mixed.TryGetValue(unit, out var set)) connection.Mixed[unit] = set = [];
             set.UnionWith(channels);
+            connection.Outputs.Add(unit);
             source.OutputLive[unit] = true;
             foreach (var channel in channels) target.See(channel);
         }

@@ -9,15 +9,16 @@ internal static class Gradients
     /// <param name="outputs">Tensors with a history.</param>
     /// <param name="leaves">Leaves whose <c>grad</c> is empty; it is empty again afterwards.</param>
     /// <param name="cotangents">One for each output, of its shape.</param>
+    /// <param name="besides">More leaves; whatever reaches them is added to their <c>grad</c> and stays there.</param>
     /// <exception cref="NotDifferentiableException">Autograd refuses, for instance because in-place code overwrote a value it needs.</exception>
-    public static Tensor?[] Of(IReadOnlyList<Tensor> outputs, IReadOnlyList<Tensor> leaves, IReadOnlyList<Tensor> cotangents)
+    public static Tensor?[] Of(IReadOnlyList<Tensor> outputs, IReadOnlyList<Tensor> leaves, IReadOnlyList<Tensor> cotangents, IReadOnlyList<Tensor>? besides = null)
     {
         if (leaves.Count == 0) return [];
         // Not autograd.grad: for every leaf that is not reached it makes a tensor without a handle that TorchSharp counts as alive for ever.
         var gradients = new Tensor?[leaves.Count];
         try
         {
-            autograd.backward([.. outputs], [.. cotangents], retain_graph: true, create_graph: false, inputs: [.. leaves]);
+            autograd.backward([.. outputs], [.. cotangents], retain_graph: true, create_graph: false, inputs: [.. leaves, .. besides ?? []]);
         }
         catch (ExternalException error)
         {

@@ -162,7 +162,7 @@ internal sealed class MixedElements(ChannelProbe probe, IReadOnlyList<MixedEleme
     {
         var mask = Enumerable.Range(0, probe.Channels).Select(channel => member(channel) ? 1f : 0f).ToArray();
         var gradients = probe.Pull(_sources, probe.Dense, mask);
-        return elements.Select((at, i) => at is null ? null : gradients[i].reshape(-1).index_select(0, at).ne(0)).ToArray();
+        return elements.Select((at, i) => at is null ? null : _sources[i].Rows(gradients[i]).reshape(-1).index_select(0, at).ne(0)).ToArray();
     }
 
     private long[] UnitsOf(int item, Tensor elements) => elements.div(items[item].Plain.shape[1], RoundingMode.floor).to(int64).cpu().data<long>().ToArray();

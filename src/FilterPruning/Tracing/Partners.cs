@@ -111,14 +111,7 @@ internal sealed class Partners(IReadOnlyList<LayerNode> nodes, Func<object?> for
             made.Leaf.index_fill_(port.Axis, at, 0);
             set_grad_enabled(true);
             made.Handed.Dispose();
-            return (made.Leaf, made.Leaf.shape.SequenceEqual(output.shape) ? made.Leaf.clone() : made.Leaf.repeat(Repeats(made.Leaf, output)).narrow(0, 0, output.shape[0]));
-        }
-
-        private static long[] Repeats(Tensor leaf, Tensor output)
-        {
-            var times = Enumerable.Repeat(1L, output.shape.Length).ToArray();
-            times[0] = (output.shape[0] + leaf.shape[0] - 1) / leaf.shape[0];
-            return times;
+            return (made.Leaf, HandOn(made.Leaf, output.shape));
         }
     }
 }

@@ -69,7 +69,7 @@ internal sealed class Rehearsal(IReadOnlyList<LayerNode> nodes, Func<IReadOnlyLi
         using var bare = new Snapshot();
         failure = null;
         IReadOnlyList<Tensor> expected;
-        using var stage = new Stage(nodes, layers, removed, scale, seed);
+        using var stage = new Stage(nodes, layers, removed, ValuesAt(scale));
         try
         {
             Exchange(stage, bare, narrow: false);
@@ -157,33 +157,67 @@ internal sealed class Rehearsal(IReadOnlyList<LayerNode> nodes, Func<IReadOnlyLi
         return end < 0 ? message : message[..end];
     }
 
+    private readonly Dictionary<(double Mean, double Deviation), PortValues> _valuesAt = [];
+
+    // One pool of numbers a scale serves every comparison.
+    private PortValues ValuesAt((double Mean, double Deviation) scale)
+    {
+        if (_valuesAt.TryGetValue(scale, out var values)) return values;
+        using var generator = new Generator((ulong)seed, CPU);
+        return _valuesAt[scale] = new PortValues(generator, scale.Mean, scale.Deviation);
+    }
+
     private sealed class WrongInputException(string message) : Exception(message);
+
+    /// <summary>Where the channels of one side that stay, and those to go, lie in tensors: worked out once, asked for at every call.</summary>
+    private sealed class Places(int[] groups, HashSet<int> removed) : IDisposable
+    {
+        private readonly Dictionary<(TensorPort Port, long Length, bool Kept), Tensor> _at = [];
+        private readonly bool[] _gone = [.. groups.Select(removed.Contains)];
+
+        public bool LosesNothing { get; } = !Array.Exists(groups, removed.Contains);
+
+        public Tensor Kept(TensorPort port, Tensor value) => At(port, value, true);
+
+        public Tensor Gone(TensorPort port, Tensor value) => At(port, value, false);
+
+        public void Dispose()
+        {
+            foreach (var at in _at.Values) at.Dispose();
+            _at.Clear();
+        }
+
+        private Tensor At(TensorPort port, Tensor value, bool kept)
+        {
+            var length = value.shape[port.Axis];
+            if (_at.TryGetValue((port, length, kept), out var known)) return known;
+            long[] positions = [.. Enumerable.Range(0, (int)length).Where(position => _gone[port.Channel(position)] != kept).Select(position => (long)position)];
+            return _at[(port, length, kept)] = tensor(positions, device: value.device).DetachFromDisposeScope();
+        }
+    }
 
     /// <summary>The hooks of one comparison: a wide run that writes down, then a narrow one that checks.</summary>
     private sealed class Stage : IDisposable
     {
         private readonly List<IDisposable> _hooks = [];
-        private readonly List<(LayerNode Node, long[] KeptInputs, long[] KeptOutputs, long[] GoneOutputs)> _layers = [];
+        private readonly List<(LayerNode Node, Places Inputs, Places Outputs)> _layers = [];
         private readonly List<(int Layer, List<Tensor> Inputs)> _calls = [];
-        private readonly (double Mean, double Deviation) _scale;
-        private readonly int _seed;
+        private readonly PortValues _values;
         private bool _narrow;
         private int _next;
         private int _outputs;
 
-        public Stage(IReadOnlyList<LayerNode> nodes, IReadOnlyList<TracedLayer> layers, HashSet<int> removed, (double Mean, double Deviation) scale, int seed)
+        public Stage(IReadOnlyList<LayerNode> nodes, IReadOnlyList<TracedLayer> layers, HashSet<int> removed, PortValues values)
         {
-            (_scale, _seed) = (scale, seed);
+            _values = values;
             var byName = layers.ToDictionary(layer => layer.Name, StringComparer.Ordinal);
             foreach (var node in nodes)
             {
                 if (!byName.TryGetValue(node.Name, out var layer)) continue;
                 var index = _layers.Count;
-                _layers.Add((node, Places(layer.InputGroups, kept: true), Places(layer.OutputGroups, kept: true), Places(layer.OutputGroups, kept: false)));
+                _layers.Add((node, new Places(layer.InputGroups, removed), new Places(layer.OutputGroups, removed)));
                 _hooks.Add(node.Rule.Watch(node.Module, new CallWatcher(inputs => Before(index, inputs), (_, outputs) => After(index, outputs))));
             }
-
-            long[] Places(int[] groups, bool kept) => [.. Enumerable.Range(0, groups.Length).Where(channel => removed.Contains(groups[channel]) != kept).Select(channel => (long)channel)];
         }
 
         /// <summary>The first wrong input, even where the model's own code caught the exception.</summary>
@@ -202,11 +236,12 @@ internal sealed class Rehearsal(IReadOnlyList<LayerNode> nodes, Func<IReadOnlyLi
 
         public IEnumerable<(Tensor Tensor, int Axis, Tensor Kept, Tensor Gone)> BareTensors()
         {
-            foreach (var (node, _, kept, gone) in _layers)
+            foreach (var (node, _, outputs) in _layers)
             {
-                if (node.Rule is not BareTensorRule rule || gone.Length == 0) continue;
+                if (node.Rule is not BareTensorRule rule || outputs.LosesNothing) continue;
                 var bare = rule.Tensors(node.Module)[0].Tensor;
-                yield return (bare, rule.Axis, tensor(kept, device: bare.device), tensor(gone, device: bare.device));
+                var port = new TensorPort(0, rule.Axis, ChannelAxis.Output);
+                yield return (bare, rule.Axis, outputs.Kept(port, bare), outputs.Gone(port, bare));
             }
         }
 
@@ -214,6 +249,11 @@ internal sealed class Rehearsal(IReadOnlyList<LayerNode> nodes, Func<IReadOnlyLi
         {
             foreach (var hooks in _hooks) hooks.Dispose();
             foreach (var input in _calls.SelectMany(call => call.Inputs)) input.Dispose();
+            foreach (var (_, inputs, outputs) in _layers)
+            {
+                inputs.Dispose();
+                outputs.Dispose();
+            }
         }
 
         private IReadOnlyList<Tensor?> Before(int layer, IReadOnlyList<Tensor?> inputs) => _narrow ? Check(layer, inputs) : Note(layer, inputs);
@@ -250,32 +290,25 @@ internal sealed class Rehearsal(IReadOnlyList<LayerNode> nodes, Func<IReadOnlyLi
 
         private Tensor[] After(int layer, IReadOnlyList<Tensor> outputs)
         {
-            var (node, _, _, gone) = _layers[layer];
+            var (node, _, places) = _layers[layer];
             var handed = outputs.ToArray();
             foreach (var port in node.Rule.OutputPorts(node.Module, outputs))
             {
                 if (!outputs[port.Index].is_floating_point()) continue;
-                // A generator for each output: both runs draw the same.
-                using var generator = new Generator((ulong)(_seed + (7919 * _outputs++)), CPU);
-                var values = new PortValues(generator, _scale.Mean, _scale.Deviation).Like(outputs[port.Index], outputs[port.Index].shape);
-                if (gone.Length == 0) handed[port.Index] = values;
-                else if (_narrow) handed[port.Index] = Kept(values, port, layer);
-                else handed[port.Index] = values.index_fill_(port.Axis, tensor(Positions(port, values.shape[port.Axis], gone), device: values.device), 0);
+                // By the output's number: both runs get the same.
+                var values = _values.At(_outputs++, outputs[port.Index], port);
+                if (places.LosesNothing) handed[port.Index] = values;
+                else if (_narrow) handed[port.Index] = values.index_select(port.Axis, places.Kept(port, values));
+                else handed[port.Index] = values.index_fill_(port.Axis, places.Gone(port, values), 0);
             }
             return handed;
         }
 
         private Tensor Kept(Tensor value, TensorPort port, int layer)
         {
-            var (node, inputs, outputs, _) = _layers[layer];
-            var kept = port.Side == ChannelAxis.Input ? inputs : outputs;
-            return kept.Length == Width(node, port.Side) ? value.clone() : value.index_select(port.Axis, tensor(Positions(port, value.shape[port.Axis], kept), device: value.device));
-        }
-
-        private static long[] Positions(TensorPort port, long length, long[] channels)
-        {
-            var wanted = channels.ToHashSet();
-            return [.. Enumerable.Range(0, (int)length).Where(position => wanted.Contains(port.Channel(position))).Select(position => (long)position)];
+            var (_, inputs, outputs) = _layers[layer];
+            var places = port.Side == ChannelAxis.Input ? inputs : outputs;
+            return places.LosesNothing ? value.clone() : value.index_select(port.Axis, places.Kept(port, value));
         }
 
         private static int Width(LayerNode node, ChannelAxis side) => side == ChannelAxis.Input ? node.Inputs : node.Outputs;

@@ -70,13 +70,13 @@ internal sealed class Tracer
         ForwardFailedException? failure = null;
         using var generator = new Generator((ulong)_options.Seed, CPU);
         generator.manual_seed(_options.Seed);
-        var codes = new Random(_options.Seed);
+        var chance = new Chance(generator, NumberPool.Weights(generator), new Random(_options.Seed));
         for (var trial = 0; trial < _options.MaximumTrials; trial++)
         {
             _options.OnTrial?.Invoke(trial + 1, _options.MaximumTrials + 1);
             try
             {
-                RunTrial(PortValues.ForTrial(trial, generator), generator, codes, weights);
+                RunTrial(PortValues.ForTrial(trial, chance.Generator), chance, weights);
                 _evidence.Trials++;
             }
             catch (ForwardFailedException error)
@@ -95,21 +95,21 @@ internal sealed class Tracer
             RunTrials(state, [.. weights.Where(weight => !weight.IsBuffer)]);
             return;
         }
-        RunTrainingTrials(generator, codes, weights);
+        RunTrainingTrials(chance, weights);
     }
 
     /// <summary>
     /// Layers that no forward called in evaluation mode may belong to a branch that only training takes (an auxiliary classifier): what they read goes with what they read it from. Of all else a
     /// training forward says nothing here.
     /// </summary>
-    private void RunTrainingTrials(Generator generator, Random codes, IReadOnlyList<Weight> weights)
+    private void RunTrainingTrials(Chance chance, IReadOnlyList<Weight> weights)
     {
         _trainingOnly = [.. _nodes.Where(node => node.Rule is not BareTensorRule).Except(_evidence.Calls.Select(call => call.Layer))];
         if (_trainingOnly.Count == 0) return;
         _model.train();
         try
         {
-            for (var trial = 0; trial < 2; trial++) RunTrial(PortValues.ForTrial(trial, generator), generator, codes, weights);
+            for (var trial = 0; trial < 2; trial++) RunTrial(PortValues.ForTrial(trial, chance.Generator), chance, weights);
         }
         catch (ForwardFailedException)
         {
@@ -121,7 +121,7 @@ internal sealed class Tracer
         }
     }
 
-    private void RunTrial(PortValues values, Generator generator, Random codes, IReadOnlyList<Weight> weights)
+    private void RunTrial(PortValues values, Chance chance, IReadOnlyList<Weight> weights)
     {
         using var scope = NewDisposeScope();
         set_grad_enabled(true);
@@ -131,11 +131,18 @@ internal sealed class Tracer
         var returned = Forward(leaf?.clone() ?? _example);
         KeepShapes(recording);
         var sources = new TrialSources(recording, leaf, weights);
-        foreach (var call in recording.Calls.Where(call => _trainingOnly.Count == 0 || _trainingOnly.Contains(call.Layer))) ProbeInput(call, sources, generator, codes);
-        ProbeReturned(returned, sources, generator);
+        try
+        {
+            foreach (var call in recording.Calls.Where(call => _trainingOnly.Count == 0 || _trainingOnly.Contains(call.Layer))) ProbeInput(call, sources, chance);
+            ProbeReturned(returned, sources, chance);
+        }
+        finally
+        {
+            sources.ThrowIfLayersWereBypassed();
+        }
     }
 
-    private void ProbeInput(RecordedCall call, TrialSources sources, Generator generator, Random codes)
+    private void ProbeInput(RecordedCall call, TrialSources sources, Chance chance)
     {
         var evidence = _evidence.For(call);
         if (call.Ports.Count == 0 || call.Ports.Any(port => port.Leaf.numel() == 0) || call.InputShape.Contains(0)) return;
@@ -146,20 +153,24 @@ internal sealed class Tracer
             evidence.HasHistory = true;
             try
             {
-                foreach (var reach in ChannelProbe.Run(input, port.Axis, sources.Before(call), generator, codes)) Book(InChannels(reach, port, call.Layer, sources), call, sources);
+                foreach (var reach in ChannelProbe.Run(input, port.Axis, sources.Before(call), chance, sources.Owned, Known)) Book(InChannels(reach, port, call.Layer, sources), call, sources);
             }
             catch (NotDifferentiableException error)
             {
                 evidence.Obstacle = error.Message;
             }
-            sources.ThrowIfLayersWereBypassed();
         }
+
+        Predicate<int>? Known(ProbeSource source) =>
+            sources.PortOf(source) is { } known && _evidence.OutputsSeen(known.Call, call) is { } outputs ? unit => outputs.Contains(known.Port.Channel(unit)) : null;
     }
 
     /// <summary>The same in channels, where the probe speaks of positions along the axes of source and reader.</summary>
     private static Reach InChannels(Reach reach, TensorPort port, LayerNode reader, TrialSources sources)
     {
         var source = sources.PortOf(reach.Source);
+        // Most positions are channels.
+        if (port is { Side: ChannelAxis.Input, Offset: 0, Count: null } && source is null or { Port: { Offset: 0, Count: null } }) return reach;
         return reach with
         {
             Exact = [.. reach.Exact.Select(pair => (Unit(pair.Unit), Channel(pair.Channel))).Distinct()],
@@ -200,23 +211,22 @@ internal sealed class Tracer
         return ((BareTensorRule)node.Rule).Axis == axis ? node : null;
     }
 
-    private void ProbeReturned(IReadOnlyList<Tensor> returned, TrialSources sources, Generator generator)
+    private void ProbeReturned(IReadOnlyList<Tensor> returned, TrialSources sources, Chance chance)
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
         foreach (var output in returned.Where(t => !t.IsInvalid && t.requires_grad && !t.is_leaf && t.is_floating_point() && t.numel() > 0))
         {
-            var cotangent = rand(output.shape, dtype: float32, generator: generator).add_(0.5).to(output.dtype).to(output.device);
+            var cotangent = chance.Weights.Next(output.shape, output);
             try
             {
-                MarkReturned(sources, Gradients.Of([output], sources.All().Select(s => s.Leaf).ToArray(), [cotangent]));
+                MarkReturned(sources, Gradients.Of([output], sources.All().Select(s => s.Leaf).ToArray(), [cotangent], sources.Owned));
             }
             catch (NotDifferentiableException)
             {
                 // What leads nowhere else is pinned for that; what leads elsewhere too is for the rehearsal and the proof to find.
             }
         }
-        sources.ThrowIfLayersWereBypassed();
     }
 
     private void MarkReturned(TrialSources sources, Tensor?[] gradients)
@@ -235,7 +245,6 @@ internal sealed class Tracer
             if (!gradient.ne(0).any().item<bool>()) continue;
             if (_trainingOnly.Count > 0) continue;
             if (sources.WeightOf(all[i]) is { } weight && _bare.TryGetValue(weight.Tensor.Identity(), out var bare)) MarkReturned(_evidence.For(bare), Enumerable.Range(0, bare.Outputs));
-            else sources.OutsideName(all[i]);
         }
     }
 

@@ -17,13 +17,20 @@ internal sealed class TrialSources
     private readonly List<ProbeSource> _outside = [];
     private readonly List<Weight?> _outsideWeights = [];
     private readonly SortedSet<string> _bypassed = new(StringComparer.Ordinal);
+    private readonly List<Weight> _owned = [];
 
     public TrialSources(Recording recording, Tensor? input, IReadOnlyList<Weight> weights)
     {
         _recording = recording;
         _ports = recording.Ports.Select((port, i) => new ProbeSource(port.Leaf, port.Port.Axis, i)).ToList();
         if (input is not null) AddOutside(input, null);
-        foreach (var weight in weights) AddOutside(weight.Tensor, weight);
+        foreach (var weight in weights)
+        {
+            if (weight.Owner is null) AddOutside(weight.Tensor, weight);
+            else _owned.Add(weight);
+        }
+
+        Owned = [.. _owned.Select(weight => weight.Tensor)];
 
         void AddOutside(Tensor tensor, Weight? weight)
         {
@@ -31,6 +38,9 @@ internal sealed class TrialSources
             _outsideWeights.Add(weight);
         }
     }
+
+    /// <summary>The weights of layers. A derivative that reaches one was not made by that layer's call; see <see cref="ThrowIfLayersWereBypassed"/>.</summary>
+    public IReadOnlyList<Tensor> Owned { get; }
 
     /// <summary>The sources that can have reached a call's input.</summary>
     public IReadOnlyList<ProbeSource> Before(RecordedCall call) => [.. _ports.Take(call.PortsBefore), .. _outside];
@@ -43,17 +53,24 @@ internal sealed class TrialSources
     /// <summary>The weight that a source is, or null for a port or the model's input.</summary>
     public Weight? WeightOf(ProbeSource source) => source.Id >= 0 ? null : _outsideWeights[-1 - source.Id];
 
-    /// <summary>What a leaf from outside is called. Reaching a layer's own weight from outside the layer is remembered: it was used without <c>call</c>.</summary>
+    /// <summary>What a leaf from outside is called.</summary>
     public string OutsideName(ProbeSource source)
     {
         if (WeightOf(source) is not { } weight) return "the model's input";
-        if (weight.Owner is { } owner) _bypassed.Add(owner.Name);
         return $"the {(weight.IsBuffer ? "buffer" : "parameter")} '{weight.Name}', whose channels could not be told apart,";
     }
 
+    /// <summary>Looks once at what all probes of the trial left in the gradients of <see cref="Owned"/>, and clears it: asking each weight after each probe would cost more than the probes.</summary>
     /// <exception cref="PruningException">A layer's weights reached a result without its hooks having seen a call.</exception>
     public void ThrowIfLayersWereBypassed()
     {
+        foreach (var weight in _owned)
+        {
+            if (weight.Tensor.grad is not { } gradient) continue;
+            if (gradient.numel() > 0 && gradient.ne(0).any().item<bool>()) _bypassed.Add(weight.Owner!.Name);
+            weight.Tensor.grad = null;
+        }
+
         if (_bypassed.Count == 0) return;
         throw new PruningException(
             $"These layers influence the result without having been called through .call: {string.Join(", ", _bypassed.Select(name => $"'{name}'"))}. " +

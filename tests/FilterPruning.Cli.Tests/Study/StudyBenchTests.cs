@@ -147,7 +147,7 @@ public sealed class StudyBenchTests(StudyBenchTests.Traced traced) : IClassFixtu
     /// <summary>Stands for a fine-tuner: changes every weight and leaves the model in training mode.</summary>
     private sealed class Scaling : IStudyTreatment
     {
-        public void Apply(MaskRcnnModel pruned, MaskRcnnModel dense, PruningPlan plan, int seed, Action<double, string> report, CancellationToken cancellation)
+        public void Apply(MaskRcnnModel pruned, MaskRcnnModel dense, PruningPlan plan, double? budget, int seed, Action<double, string> report, CancellationToken cancellation)
         {
             using var noGrad = no_grad();
             foreach (var parameter in pruned.parameters())

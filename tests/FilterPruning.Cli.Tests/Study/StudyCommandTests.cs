@@ -37,6 +37,22 @@ public sealed class StudyCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Cuts_are_fine_tuned_for_a_share_of_the_training()
+    {
+        // a few thousandths of 3000 iterations
+        var result = await Tool.RunAsync(
+            "study", "--data", "shapescenes", "--weights", SampleCheckpoint.Find(), "--size", "96", "--eval-images", "3", "--images", "2", "--latency-pairs", "0",
+            "--criteria", "l1", "--scopes", "local", "--ratios", "0.6", "--repairs", "least-squares", "--fine-tune", "0.001", "--out", _folder["tuned.jsonl"], "--json");
+        Assert.Equal(ExitCode.Done, result.ExitCode);
+        var lines = Lines("tuned.jsonl");
+        Assert.Equal([(false, null), (true, 0.001)], lines.Select(line => ((bool)line["fineTuned"]!, (double?)line["budget"])));
+        Assert.Equal((string)lines[0]["status"]!, (string)lines[1]["status"]!);
+        Assert.Equal((long)lines[0]["parameters"]!, (long)lines[1]["parameters"]!);
+        Assert.NotEqual((double)lines[0]["boxAP"]!, (double)lines[1]["boxAP"]!);
+        Assert.True((double)lines[1]["seconds"]!["treat"]! > 0);
+    }
+
+    [Fact]
     public async Task A_dry_run_lists_points_with_times_and_writes_nothing()
     {
         var json = await Study("none.jsonl", "--dry-run");
@@ -57,6 +73,7 @@ public sealed class StudyCommandTests : IDisposable
     [InlineData("--layers", "outer", "outer", "backbone")]
     [InlineData("--ratios", "0.1,1", "'1'", "--ratios")]
     [InlineData("--targets", "macs", "macs", "colon")]
+    [InlineData("--fine-tune", "0.25,0", "'0'", "--fine-tune")]
     [InlineData("--repairs", "duct-tape", "duct-tape", "least-squares")]
     [InlineData("--seeds", "one", "one", "--seeds")]
     [InlineData("--shard", "3/2", "3/2", "1 <= i <= n")]

@@ -36,6 +36,16 @@ public sealed class StudyGridTests
     }
 
     [Fact]
+    public void Every_cut_is_fine_tuned_for_every_budget_after_it_was_measured_without()
+    {
+        var grid = Grids.Whole with { Criteria = ["l1"], Scopes = ["local"], Ratios = [0, 0.5], Budgets = [0.25, 0.5] };
+        Assert.Equal(
+            [(0.0, "none", null), (0.5, "none", null), (0.5, "least-squares", null), (0.5, "none", 0.25), (0.5, "least-squares", 0.25), (0.5, "none", 0.5), (0.5, "least-squares", 0.5)],
+            grid.Points().Select(key => (key.Ratio!.Value, key.Repair, key.Budget)));
+        Assert.All(grid.Points(), key => Assert.Equal(key.Budget is not null, key.FineTuned));
+    }
+
+    [Fact]
     public void The_most_informative_points_come_first()
     {
         var points = Grids.Whole.Points();

@@ -8,6 +8,9 @@ public static class DenseNetZoo
     /// <summary>121 layers, growth 32.</summary>
     public static ZooModel DenseNet121 { get; } = ZooModel.Of("densenet121", () => new Network(32, [6, 12, 24, 16]), 2, 3, 64, 64) with { ReferenceMillions = (7.98, 2.27) };
 
+    /// <summary>201 layers: three times as many channels are read as with 121. No entry of the zoo, for it says nothing new about correctness.</summary>
+    internal static ZooModel DenseNet201 { get; } = ZooModel.Of("densenet201", () => new Network(32, [6, 12, 48, 32]), 2, 3, 64, 64);
+
     private sealed class DenseLayer : nn.Module<List<Tensor>, Tensor>
     {
         private readonly BatchNorm2d norm1;

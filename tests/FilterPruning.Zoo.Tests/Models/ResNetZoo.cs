@@ -18,6 +18,10 @@ public static class ResNetZoo
     /// <summary>Bottlenecks twice as wide inside.</summary>
     public static ZooModel WideResNet50 { get; } = WithBottlenecks("wide_resnet50_2", groups: 1, groupWidth: 128);
 
+    /// <summary>Bottlenecks, three times as many. No entry of the zoo, for it says nothing new about correctness.</summary>
+    internal static ZooModel ResNet152 { get; } =
+        ZooModel.Of("resnet152", () => new ResNet((input, width, stride) => new Bottleneck(input, width, stride, 1, 64), [3, 8, 36, 3], Bottleneck.Expansion), 2, 3, 64, 64);
+
     private static ZooModel WithBottlenecks(string name, long groups, long groupWidth) =>
         ZooModel.Of(name, () => new ResNet((input, width, stride) => new Bottleneck(input, width, stride, groups, groupWidth), [3, 4, 6, 3], Bottleneck.Expansion), 2, 3, 64, 64);
 

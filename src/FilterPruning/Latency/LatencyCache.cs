@@ -1,0 +1,64 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace FilterPruning.Latency;
+
+/// <summary>Times that were measured before, by what was timed. Nothing is kept without a path.</summary>
+internal sealed class LatencyCache
+{
+    private readonly string? _path;
+    private readonly SortedDictionary<string, double> _times;
+    private bool _changed;
+
+    private LatencyCache(string? path, SortedDictionary<string, double> times) => (_path, _times) = (path, times);
+
+    /// <summary>What times depend on beside the layer: another machine, device or number of threads has times of its own.</summary>
+    public static string Surroundings(Device device) =>
+        $"{Environment.MachineName}/{RuntimeInformation.ProcessArchitecture}/{Environment.ProcessorCount} cores/{device}/{get_num_threads()} threads/libtorch {torch.__version__}";
+
+    /// <exception cref="PruningException">The file is no such cache.</exception>
+    public static LatencyCache Open(string? path)
+    {
+        if (path is null || !File.Exists(path))
+            return new LatencyCache(path, new(StringComparer.Ordinal));
+        try
+        {
+            using var stream = File.OpenRead(path);
+            var times = JsonSerializer.Deserialize(stream, LatencyJson.Default.SortedDictionaryStringDouble) ?? throw new JsonException("It holds 'null'.");
+            if (times.Values.Any(time => !(time >= 0 && double.IsFinite(time))))
+                throw new JsonException("It holds a time that is no number of milliseconds.");
+            return new LatencyCache(path, new(times, StringComparer.Ordinal));
+        }
+        catch (JsonException error)
+        {
+            throw new PruningException($"'{path}' is no file of latencies: {error.Message} Remove it, or give another path.", error);
+        }
+    }
+
+    /// <summary>The time of a key, measured where it is not known.</summary>
+    public double Get(string key, Func<double> measure)
+    {
+        if (_times.TryGetValue(key, out var known))
+            return known;
+        var time = measure();
+        _times[key] = time;
+        _changed = true;
+        return time;
+    }
+
+    /// <summary>Writes the file beside its place and renames it, so that a broken write leaves the old one.</summary>
+    public void Save()
+    {
+        if (_path is null || !_changed)
+            return;
+        var part = _path + ".part";
+        using (var stream = File.Create(part))
+            JsonSerializer.Serialize(stream, _times, LatencyJson.Default.SortedDictionaryStringDouble);
+        File.Move(part, _path, overwrite: true);
+    }
+}
+
+[JsonSerializable(typeof(SortedDictionary<string, double>))]
+[JsonSourceGenerationOptions(WriteIndented = true)]
+internal sealed partial class LatencyJson : JsonSerializerContext;

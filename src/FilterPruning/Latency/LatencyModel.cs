@@ -1,0 +1,209 @@
+using System.Globalization;
+using System.Text;
+using FilterPruning.Graph;
+using FilterPruning.Layers;
+using FilterPruning.Planning;
+using FilterPruning.Proof;
+
+namespace FilterPruning.Latency;
+
+/// <summary>A layer's share of a model's time.</summary>
+/// <param name="Name">The layer.</param>
+/// <param name="Milliseconds">All its calls in one forward, at full width.</param>
+public readonly record struct LayerLatency(string Name, double Milliseconds);
+
+/// <summary>
+/// Says how long a forward of a traced model takes on this machine at other widths, from times of its own layers: so that channels are removed where that saves milliseconds, and not only operations.
+/// </summary>
+/// <remarks>
+/// <para>
+/// Every layer of one input is timed alone at some widths (<see cref="LatencyOptions.Shares"/>), layers of equal shapes once, on the device they are on; widths in between are interpolated. What a forward takes beyond its
+/// layers is split in two: moving the layers' outputs around (activations, sums, resizing) falls with the channels, the rest (selecting boxes, pasting masks, calls) stays. The first part is taken to be
+/// what a machine that moves data as fast as this one needs for three passes over all outputs, as long as there is that much.
+/// </para>
+/// <para>Times hold for the example that the model was traced on: trace with inputs of the size, and with as many objects, as in use. The model is run in evaluation mode and is afterwards as it was.</para>
+/// </remarks>
+public sealed class LatencyModel
+{
+    private const int Passes = 3;
+
+    private readonly DependencyGraph _graph;
+    private readonly Dictionary<string, Part> _parts;
+    private readonly double _moving;
+    private readonly double _fixed;
+    private readonly double _elements;
+
+    private LatencyModel(DependencyGraph graph, Dictionary<string, Part> parts, double whole, double perElement, int multiple)
+    {
+        (_graph, _parts, ChannelMultiple, Measured) = (graph, parts, multiple, whole);
+        _elements = parts.Values.Sum(part => part.Elements);
+        var beyond = Math.Max(0, whole - parts.Values.Sum(part => part.Whole));
+        _moving = Math.Min(beyond, Passes * perElement * _elements);
+        _fixed = beyond - _moving;
+    }
+
+    /// <summary>The median milliseconds of the traced forward, measured whole.</summary>
+    public double Measured { get; }
+
+    /// <summary>
+    /// The number that widths should be multiples of: the largest of 1, 2, 4, 8, 16 that makes the costliest layers faster than widths in between. 1 where it makes no difference, or was not measured.
+    /// </summary>
+    public int ChannelMultiple { get; }
+
+    /// <summary>Milliseconds that no removal of channels saves.</summary>
+    public double Floor => _fixed;
+
+    /// <summary>The layers that were timed, costliest first.</summary>
+    public IReadOnlyList<LayerLatency> Layers => [.. _parts.Select(entry => new LayerLatency(entry.Key, entry.Value.Whole)).OrderByDescending(layer => layer.Milliseconds)];
+
+    /// <summary>Measures a model's layers and its whole forward, in seconds to a minute.</summary>
+    /// <param name="graph">The traced model, as it is now; its forward is run some times, in evaluation mode.</param>
+    /// <param name="options">How; null for the defaults.</param>
+    /// <param name="cancellation">Looked at before each layer; nothing is left changed.</param>
+    /// <exception cref="PruningOptionsException">Options that cannot be used; lists all of them.</exception>
+    /// <exception cref="PruningException">The graph does not fit its model any more, or the cache's file cannot be used.</exception>
+    public static LatencyModel Measure(DependencyGraph graph, LatencyOptions? options = null, CancellationToken cancellation = default)
+    {
+        options ??= new LatencyOptions();
+        return Measure(graph, options, new LayerTimer(options).Time, LayerTimer.Clock, cancellation);
+    }
+
+    /// <summary>The same with other clocks.</summary>
+    internal static LatencyModel Measure(
+        DependencyGraph graph, LatencyOptions options, Func<TracedLayer, LayerCall, int, int, double> time, Func<Action, Device, int, double> clock, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        options.Validate();
+        GraphChecks.ThrowIfStale(graph);
+        using var scope = NewDisposeScope();
+        using var quiet = new QuietRun(graph.Model);
+        var device = graph.Model.parameters().Select(parameter => parameter.device).FirstOrDefault() ?? CPU;
+        var cache = LatencyCache.Open(options.CachePath);
+        var place = LatencyCache.Surroundings(device);
+        try
+        {
+            var timed = graph.Layers.Where(LayerTimer.CanTime).ToList();
+            var parts = new Dictionary<string, Part>(StringComparer.Ordinal);
+            foreach (var layer in timed)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                parts[layer.Name] = Part.Of(layer, options, (call, inputs, outputs) => cache.Get($"{place}: {Kernel(layer, call)} {inputs}>{outputs}", () => time(layer, call, inputs, outputs)));
+                options.Progress?.Report(0.9 * parts.Count / timed.Count);
+            }
+
+            var whole = clock(() => RunOnce(graph), device, options.Repeats);
+            var perElement = PerElement(timed, device, clock, options.Repeats);
+            var multiple = options.MeasureMultiple ? WidthMultiple.Of(timed, parts.ToDictionary(entry => entry.Key, entry => entry.Value.Whole), (layer, call, width) => cache.Get($"{place}: {Kernel(layer, call)} {width}>{width}", () => time(layer, call, width, width))) : 1;
+            options.Progress?.Report(1);
+            return new LatencyModel(graph, parts, whole, perElement, multiple);
+        }
+        finally
+        {
+            cache.Save();
+        }
+    }
+
+    /// <summary>Milliseconds of the traced forward after a plan's cut.</summary>
+    /// <param name="plan">A plan for the model that was measured.</param>
+    /// <exception cref="ArgumentException">It is for another model.</exception>
+    public double Of(PruningPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        return Of(plan.Layers);
+    }
+
+    /// <summary>Milliseconds of the traced forward after layers lost channels: an <see cref="Schedules.AllocationOptions.Cost"/>.</summary>
+    /// <param name="layers">What each layer loses; layers that are not named keep all.</param>
+    /// <exception cref="ArgumentException">A layer of the model has other widths there.</exception>
+    public double Of(IReadOnlyList<LayerPlan> layers)
+    {
+        ArgumentNullException.ThrowIfNull(layers);
+        var (total, elements) = (_fixed, _elements);
+        foreach (var part in _parts.Values)
+            total += part.Whole;
+        foreach (var layer in layers)
+        {
+            if (!_parts.TryGetValue(layer.Name, out var part))
+                continue;
+            if (layer.InputChannels != part.InputChannels || layer.OutputChannels != part.OutputChannels)
+                throw new ArgumentException($"'{layer.Name}' has {layer.InputChannels} input and {layer.OutputChannels} output channels in the plan, and {part.InputChannels} and {part.OutputChannels} in the model that was measured. Give a plan for that model.", nameof(layers));
+            total += part.Of(layer.KeptInputs, layer.KeptOutputs) - part.Whole;
+            elements -= part.Elements * (layer.OutputChannels - layer.KeptOutputs) / layer.OutputChannels;
+        }
+
+        return total + Moving(elements);
+    }
+
+    /// <summary>Microseconds of one layer at other widths, with its share of moving outputs around; for searches that add layers up.</summary>
+    internal double Microseconds(TracedLayer layer, int inputs, int outputs) =>
+        _parts.TryGetValue(layer.Name, out var part) ? 1000 * (part.Of(inputs, outputs) + Moving(part.Elements * outputs / layer.OutputChannels)) : 0;
+
+    /// <summary>Microseconds of everything that is not one of the layers.</summary>
+    internal double FixedMicroseconds => 1000 * _fixed;
+
+    /// <summary>Whether this was measured on the model of a graph.</summary>
+    internal bool IsOf(DependencyGraph graph) => ReferenceEquals(graph.Model, _graph.Model);
+
+    /// <summary>The whole and the costliest layers, as text.</summary>
+    public string ToText()
+    {
+        var text = new StringBuilder();
+        text.AppendLine(CultureInfo.InvariantCulture, $"{Measured:0.00} ms a forward; {_parts.Values.Sum(part => part.Whole):0.00} ms in layers, {_moving:0.00} ms moving their outputs, {_fixed:0.00} ms fixed. Widths in multiples of {ChannelMultiple}.");
+        foreach (var layer in Layers.Take(10))
+            text.AppendLine(CultureInfo.InvariantCulture, $"{layer.Milliseconds,9:0.00} ms  {layer.Name}");
+        return text.ToString();
+    }
+
+    private double Moving(double elements) => _elements > 0 ? _moving * elements / _elements : 0;
+
+    private static void RunOnce(DependencyGraph graph)
+    {
+        using var scope = NewDisposeScope();
+        graph.RunForward();
+    }
+
+    // Milliseconds for one pass over an element of a layer's output, of the layer with the largest.
+    private static double PerElement(IReadOnlyList<TracedLayer> timed, Device device, Func<Action, Device, int, double> clock, int repeats)
+    {
+        var count = timed.SelectMany(layer => layer.Calls).Select(call => call.OutputShape.Aggregate(1L, (product, side) => product * side)).DefaultIfEmpty(0).Max();
+        if (count == 0)
+            return 0;
+        using var scope = NewDisposeScope();
+        var values = zeros(count, device: device);
+        return clock(() => values.relu_(), device, repeats) / count;
+    }
+
+    // Calls of equal kernels take equal time.
+    private static string Kernel(TracedLayer layer, LayerCall call)
+    {
+        var tensors = layer.Rule.Tensors(layer.Module).Select(tensor => $"{tensor.Name}[{string.Join(',', tensor.Tensor.shape)}] {tensor.Tensor.dtype}");
+        return $"{layer.Kind} {string.Join(' ', tensors)} [{string.Join(',', call.InputShape)}]>[{string.Join(',', call.OutputShape)}]";
+    }
+
+    /// <summary>A layer with the times of its calls.</summary>
+    private sealed record Part(int InputChannels, int OutputChannels, IReadOnlyList<LatencyGrid> Calls, double Elements)
+    {
+        public double Whole { get; } = Calls.Sum(call => call.Whole);
+
+        public double Of(int inputs, int outputs)
+        {
+            var total = 0.0;
+            foreach (var call in Calls)
+                total += call.Of(inputs, outputs);
+            return total;
+        }
+
+        public static Part Of(TracedLayer layer, LatencyOptions options, Func<LayerCall, int, int, double> time)
+        {
+            var passes = layer.Mapping == ChannelMapping.ChannelWise;
+            var inputs = Widths(layer.InputChannels, options.Shares);
+            var outputs = passes ? [] : Widths(layer.OutputChannels, options.Shares);
+            var grids = layer.Calls.Select(call => new LatencyGrid(inputs, outputs, passes
+                ? [.. inputs.Select(width => time(call, width, width))]
+                : [.. inputs.SelectMany(input => outputs.Select(output => time(call, input, output)))])).ToList();
+            return new Part(layer.InputChannels, layer.OutputChannels, grids, layer.Calls.Sum(call => call.OutputShape.Aggregate(1.0, (product, side) => product * side)));
+        }
+
+        private static int[] Widths(int channels, IReadOnlyList<double> shares) => [.. shares.Select(share => Math.Max(1, (int)Math.Round(share * channels))).Distinct()];
+    }
+}
