@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace FilterPruning.Detection.Ops;
 
 /// <summary>
@@ -7,6 +9,8 @@ namespace FilterPruning.Detection.Ops;
 /// <remarks>Immutable and safe to share between threads.</remarks>
 public sealed class BoxCoder
 {
+    private const long BoxesOfItem = 2048;
+
     private readonly double _wx, _wy, _ww, _wh;
 
     /// <summary>Creates a coder.</summary>
@@ -107,12 +111,16 @@ public sealed class BoxCoder
         var starts = (float*)TensorMemory.Address(boxes.contiguous());
         var decoded = (float*)TensorMemory.Address(output);
         var kernel = Kernel();
-        for (long i = 0; i < count; i++)
+        // Rows of one item of work: about two thousand boxes, some twenty microseconds.
+        var rows = Math.Max(1, BoxesOfItem / Math.Max(1, classes));
+        TensorMemory.For((int)((count + rows - 1) / rows), item =>
         {
-            for (long c = 0; c < classes; c++)
-                System.Runtime.Intrinsics.Vector128.Store(kernel.Decode(codes + 4 * (i * classes + c), starts + 4 * i), decoded + 4 * (i * classes + c));
-        }
-
+            for (var i = item * rows; i < Math.Min(count, (item + 1) * rows); i++)
+            {
+                for (var at = 4 * i * classes; at < 4 * (i + 1) * classes; at += 4)
+                    Vector128.Store(kernel.Decode(codes + at, starts + 4 * i), decoded + at);
+            }
+        });
         return output.MoveToOuterDisposeScope();
     }
 

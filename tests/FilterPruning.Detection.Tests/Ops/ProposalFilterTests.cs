@@ -10,6 +10,7 @@ public class ProposalFilterTests
     [InlineData(1, 1)]
     [InlineData(37, 1)]
     [InlineData(20, 6)]
+    [InlineData(900, 7)] // more than one item of work
     public void Boxes_are_those_of_the_definition(int count, int classes)
     {
         using var scope = NewDisposeScope();
