@@ -49,17 +49,15 @@ internal sealed class ScoringGoals : IGoalSuite
     // The least share of the read bandwidth over all cases, on weights that come from memory.
     private static GoalFigure Share(GoalContext context, string name, double p, IEnumerable<NormCase> cases)
     {
-        var rounds = context.Quick ? 3 : 12;
         var worst = (Share: double.PositiveInfinity, Note: "");
         foreach (var norm in cases)
         {
             set_num_threads(norm.Threads);
             using var rotation = new Rotation(norm);
             var norms = new float[norm.Shape.Sizes[norm.Axis]];
-            var readers = norm.Threads == 1 ? ReadLimit.OneThread : ReadLimit.TwoThreads;
-            var times = Paired.Times(rounds, [() => rotation.Each(weight => FilterNorms.Lp(weight, p, norms, norm.Axis)), .. readers.Select<ReadLimit.Reader, Action>(reader => () => rotation.Read(reader))]);
-            var limit = times.Skip(1).Min(reader => reader.Min());
-            var share = limit / times[0].Min();
+            var times = rotation.Times(context.Quick ? 30 : 200, [(weight, _) => FilterNorms.Lp(weight, p, norms, norm.Axis), .. ReadLimit.For(norm.Threads).Select(Read)]);
+            var limit = times.Skip(1).Min();
+            var share = limit / times[0];
             context.Say(FormattableString.Invariant($"{name} {norm}: {share:F3} of {rotation.Bytes / limit / 1e6:F1} GB/s"));
             if (share < worst.Share)
                 worst = (share, FormattableString.Invariant($"least at {norm}; limit {rotation.Bytes / limit / 1e6:F1} GB/s; weights of 1 MiB and more, from memory"));
@@ -67,6 +65,8 @@ internal sealed class ScoringGoals : IGoalSuite
 
         return new GoalFigure(name, worst.Share, "ratio", 0.9, true, worst.Note);
     }
+
+    private static unsafe Action<Tensor, Tensor> Read(ReadLimit.Reader reader) => (_, plain) => reader((byte*)TensorBytes.Of(plain), plain.numel() * plain.ElementSize);
 
     // The largest ratio of our time to the best peer's over all cases; every weight is used again and again, as small ones are in life, and so comes from the cache where it fits.
     private static GoalFigure Peers(GoalContext context, int p, IEnumerable<NormCase> cases)
@@ -124,8 +124,7 @@ internal sealed class ScoringGoals : IGoalSuite
     {
         set_num_threads(threads);
         var criterion = new L1Criterion();
-        var readers = threads == 1 ? ReadLimit.OneThread : ReadLimit.TwoThreads;
-        var times = Paired.Times(context.Quick ? 5 : 25, [() => ModelScores.Of(model.Model, criterion), .. readers.Select<ReadLimit.Reader, Action>(reader => () => model.Read(reader))]);
+        var times = Paired.Times(context.Quick ? 5 : 25, [() => ModelScores.Of(model.Model, criterion), .. ReadLimit.For(threads).Select<ReadLimit.Reader, Action>(reader => () => model.Read(reader))]);
         var limit = times.Skip(1).Min(reader => reader.Min());
         return new GoalFigure(
             threads == 1 ? "score.maskrcnn_r50.vs_read" : "score.maskrcnn_r50.two_threads.vs_read", times[0].Min() / limit, "ratio", 1.15, false,

@@ -23,7 +23,7 @@ public class ModelScoreBenchmarks
     public void Cleanup() => _model.Dispose();
 
     [Benchmark(Baseline = true, Description = "read the weights once")]
-    public ulong Read() => _model.Read((Threads == 1 ? ReadLimit.OneThread : ReadLimit.TwoThreads)[0]);
+    public ulong Read() => _model.Read(ReadLimit.For(Threads)[0]);
 
     [Benchmark(Description = "ModelScores.Of")]
     public object Score() => ModelScores.Of(_model.Model, _criterion);

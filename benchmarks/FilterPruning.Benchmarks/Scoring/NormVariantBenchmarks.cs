@@ -59,5 +59,5 @@ public class NormVariantBenchmarks
     public void L3() => FilterNorms.Lp(_weight, 3, _norms, Case.Axis);
 
     [Benchmark(Description = "read bandwidth")]
-    public unsafe ulong ReadBandwidth() => (Case.Threads == 1 ? ReadLimit.OneThread : ReadLimit.TwoThreads)[0]((byte*)TensorBytes.Of(_bytes), _bytes.numel() * Case.ElementSize);
+    public unsafe ulong ReadBandwidth() => ReadLimit.For(Case.Threads)[0]((byte*)TensorBytes.Of(_bytes), _bytes.numel() * Case.ElementSize);
 }

@@ -13,11 +13,14 @@ internal static unsafe class ReadLimit
     public delegate ulong Reader(byte* bytes, long count);
 
     /// <summary>The loops for one thread.</summary>
-    public static IReadOnlyList<Reader> OneThread { get; } = [Wide, Narrow, FourStreams];
+    public static IReadOnlyList<Reader> OneThread { get; } = [Wide, Narrow, FourStreams, FourBlocks];
 
     /// <summary>The same loops, the block shared between two threads: in halves, or in parts of 256 kB that are taken as they come.</summary>
     public static IReadOnlyList<Reader> TwoThreads { get; } =
         [.. OneThread.SelectMany(reader => new Reader[] { (bytes, count) => Shared(reader, bytes, count, (count / 2 / 256 * 256) + 256), (bytes, count) => Shared(reader, bytes, count, 256 << 10) })];
+
+    /// <summary>The loops for one or two threads.</summary>
+    public static IReadOnlyList<Reader> For(int threads) => threads == 1 ? OneThread : TwoThreads;
 
     /// <summary>512-bit vectors, four accumulators.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -66,6 +69,29 @@ internal static unsafe class ReadLimit
         }
 
         return Vector512.Sum(a + b + c + d);
+    }
+
+    /// <summary>Four quarters, half a kilobyte of each in turn.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static ulong FourBlocks(byte* bytes, long count)
+    {
+        var quarter = count / 2048 * 512;
+        Vector256<ulong> a = default, b = default, c = default, d = default;
+        for (long i = 0; i < quarter; i += 512)
+        {
+            for (long block = i; block < 4 * quarter; block += quarter)
+            {
+                for (var p = bytes + block; p < bytes + block + 512; p += 128)
+                {
+                    a += Vector256.Load((ulong*)p);
+                    b += Vector256.Load((ulong*)(p + 32));
+                    c += Vector256.Load((ulong*)(p + 64));
+                    d += Vector256.Load((ulong*)(p + 96));
+                }
+            }
+        }
+
+        return Vector256.Sum(a + b + c + d);
     }
 
     private static ulong Shared(Reader reader, byte* bytes, long count, long part)

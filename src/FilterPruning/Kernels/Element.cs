@@ -15,38 +15,41 @@ internal unsafe interface IElement
     /// <summary>What loaded magnitudes still have to be multiplied by; 1 where they are ready. A power of two.</summary>
     static abstract float Scale { get; }
 
+    /// <summary>Infinity and NaN are loaded as finite numbers not below this one; positive infinity where they are loaded as they are.</summary>
+    static abstract double Ceiling { get; }
+
     /// <summary>Whether number i lands in lane i.</summary>
     static abstract bool IsInOrder { get; }
 
     /// <summary>The magnitudes of the sixteen numbers at <paramref name="p"/>, over <see cref="Scale"/>; no alignment is asked for. Where number i lands, <see cref="Place"/> says.</summary>
-    /// <param name="p">The first of the numbers.</param>
-    /// <param name="seen">Remembers whether a value was among them that this way of loading gets wrong.</param>
-    static abstract (Vector256<float> First, Vector256<float> Second) Load(byte* p, ref Vector256<ushort> seen);
+    static abstract (Vector256<float> First, Vector256<float> Second) Load(byte* p);
 
-    /// <summary>Whether a wrong one was among all that were loaded; then their sums are worthless and <see cref="Magnitude"/> has to do it.</summary>
-    static abstract bool HasMissed(Vector256<ushort> seen);
+    /// <summary>The magnitudes themselves, infinity and NaN included; slower.</summary>
+    static abstract (Vector256<float> First, Vector256<float> Second) LoadExactly(byte* p);
 
     /// <summary>The lane of number 0 … 15: 0 … 7 in the first vector, 8 … 15 in the second.</summary>
     static abstract int Place(int number);
 
-    /// <summary>The magnitude of one number; the reference for <see cref="Load"/>, right for every value.</summary>
+    /// <summary>The magnitude of one number; the reference.</summary>
     static abstract double Magnitude(byte* p);
 }
 
-/// <summary>float32: 24 bits of precision; the sign is cleared.</summary>
+/// <summary>float32: the sign is cleared.</summary>
 internal readonly unsafe struct SingleElement : IElement
 {
     public static int Bytes => 4;
 
     public static float Scale => 1;
 
+    public static double Ceiling => double.PositiveInfinity;
+
     public static bool IsInOrder => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector256<float> First, Vector256<float> Second) Load(byte* p, ref Vector256<ushort> seen) =>
-        (Vector256.Abs(Vector256.Load((float*)p)), Vector256.Abs(Vector256.Load((float*)p + 8)));
+    public static (Vector256<float> First, Vector256<float> Second) Load(byte* p) => (Vector256.Abs(Vector256.Load((float*)p)), Vector256.Abs(Vector256.Load((float*)p + 8)));
 
-    public static bool HasMissed(Vector256<ushort> seen) => false;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector256<float> First, Vector256<float> Second) LoadExactly(byte* p) => Load(p);
 
     public static int Place(int number) => number;
 
@@ -60,17 +63,20 @@ internal readonly unsafe struct BFloat16Element : IElement
 
     public static float Scale => 1;
 
+    public static double Ceiling => double.PositiveInfinity;
+
     public static bool IsInOrder => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector256<float> First, Vector256<float> Second) Load(byte* p, ref Vector256<ushort> seen)
+    public static (Vector256<float> First, Vector256<float> Second) Load(byte* p)
     {
         var magnitude = Vector256.Create(0x7FFF0000u);
         var pairs = Vector256.Load((uint*)p);  // the odd number of each pair lies in the upper half
         return (((pairs << 16) & magnitude).AsSingle(), (pairs & magnitude).AsSingle());
     }
 
-    public static bool HasMissed(Vector256<ushort> seen) => false;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector256<float> First, Vector256<float> Second) LoadExactly(byte* p) => Load(p);
 
     public static int Place(int number) => (number >> 1) + (8 * (number & 1));
 
@@ -79,7 +85,7 @@ internal readonly unsafe struct BFloat16Element : IElement
 
 /// <summary>
 /// IEEE half precision. .NET has no intrinsic for the processor's conversion, but exponent and mantissa only have to move by 13 bits: the float32 with these bits is the
-/// magnitude over 2¹¹², for subnormal numbers as well. Only infinity and NaN come out as finite numbers; the largest bits seen tell whether there was one.
+/// magnitude over 2¹¹², for subnormal numbers as well. Only infinity and NaN come out as finite numbers, from 2¹⁶ on, which a sum cannot hide: one that is smaller had none.
 /// Even numbers land in the first vector, odd ones in the second.
 /// </summary>
 /// <remarks>Half's subnormal numbers (below 6.1e-5) pass through subnormal floats: a thread that was told to flush those to zero flushes them too.</remarks>
@@ -89,20 +95,34 @@ internal readonly unsafe struct HalfElement : IElement
 
     public static float Scale => 5.192296858534828e33f;  // 2¹¹²: the distance of the exponents' biases
 
+    public static double Ceiling => 65536;
+
     public static bool IsInOrder => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector256<float> First, Vector256<float> Second) Load(byte* p, ref Vector256<ushort> seen)
+    public static (Vector256<float> First, Vector256<float> Second) Load(byte* p)
     {
         var moved = Vector256.Create(0x0FFFE000u);
         var pairs = Vector256.Load((uint*)p);
-        seen = Vector256.Max(seen, pairs.AsUInt16() & Vector256.Create((ushort)0x7FFF));
         return (((pairs << 13) & moved).AsSingle(), ((pairs >>> 3) & moved).AsSingle());
     }
 
-    public static bool HasMissed(Vector256<ushort> seen) => Vector256.GreaterThanAny(seen, Vector256.Create((ushort)0x7BFF));
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector256<float> First, Vector256<float> Second) LoadExactly(byte* p)
+    {
+        var (first, second) = Load(p);
+        return (WithInfinity(first), WithInfinity(second));
+    }
 
     public static int Place(int number) => (number >> 1) + (8 * (number & 1));
 
     public static double Magnitude(byte* p) => Math.Abs((double)*(Half*)p);
+
+    // Where half's exponent is full, float's has to be.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> WithInfinity(Vector256<float> moved)
+    {
+        var isFull = Vector256.GreaterThan(moved.AsInt32(), Vector256.Create(0x0F7FFFFF));
+        return ((moved * Scale).AsInt32() | (isFull & Vector256.Create(0x7F800000))).AsSingle();
+    }
 }

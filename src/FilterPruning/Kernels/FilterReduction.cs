@@ -16,8 +16,13 @@ internal static unsafe class FilterReduction<TElement, TPower, TWidth>
 {
     private const int Lanes = PowerSum<TElement, TPower, TWidth>.Lanes;
 
-    // Sums on the stack: 16 kB, so that they stay in the first-level cache beside the rows that pass through.
-    private const int TileColumns = 2048;
+    // Sums on the stack: 32 kB. Shorter pieces of each row would stop the processor from fetching ahead.
+    private const int TileColumns = 4096;
+
+    private const int Line = 64;  // bytes
+
+    // Smaller weights come from a cache, where one place is as good as four.
+    private const long ManyPlacesBytes = 128 << 10;
 
     // Runs from this length on are summed one by one.
     private const int LongRun = 64;
@@ -53,6 +58,7 @@ internal static unsafe class FilterReduction<TElement, TPower, TWidth>
 
     private static int PartsOf(int count, int size) => (count + size - 1) / size;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ReduceRuns(int part, void* state)
     {
         ref var task = ref *(ReductionTask*)state;
@@ -62,79 +68,116 @@ internal static unsafe class FilterReduction<TElement, TPower, TWidth>
         new Span<double>(sums, filters).Clear();
         var stride = (nint)layout.FilterStride * TElement.Bytes;
         for (long run = 0; run < layout.Runs; run++)
-        {
-            var p = task.Weight + (layout.Offset(run) * TElement.Bytes) + (first * stride);
-            for (var f = 0; f < filters; f++, p += stride)
-                sums[f] += OfRun(p, layout.Run, task.Power);
-        }
-
+            AddRuns(task.Weight + (layout.Offset(run) * TElement.Bytes) + (first * stride), stride, layout.Run, filters, sums, task.Power);
         for (var f = 0; f < filters; f++)
             task.Norms[first + f] = (float)task.Power.Root(sums[f]);
     }
 
-    private static double OfRun(byte* p, long n, TPower power)
+    // One run of each filter. Large weights are read in four places at once: four quarters of the filters side by side.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddRuns(byte* p, nint stride, long length, int filters, double* sums, TPower power)
     {
-        var sum = PowerSum<TElement, TPower, TWidth>.OfRun(p, n, power);
-        return TWidth.Holds<TPower>(sum, n) ? sum : PowerSum<TElement, TPower, Long>.OfRun(p, n, power);
+        var quarter = filters * length * TElement.Bytes >= ManyPlacesBytes ? filters / 4 : 0;
+        var four = stackalloc double[4];
+        for (var f = 0; f < quarter; f++)
+        {
+            PowerSum<TElement, TPower, TWidth>.OfFourRuns(p + (f * stride), quarter * stride, length, power, four);
+            for (var i = 0; i < 4; i++)
+            {
+                var filter = f + (i * quarter);
+                sums[filter] += Checked(four[i], p + (filter * stride), length, power);
+            }
+        }
+
+        for (var f = 4 * quarter; f < filters; f++)
+        {
+            var run = p + (f * stride);
+            sums[f] += Checked(PowerSum<TElement, TPower, TWidth>.OfRun(run, length, power), run, length, power);
+        }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static double Checked(double sum, byte* run, long length, TPower power) =>
+        TWidth.Holds<TElement, TPower>(sum, length, power) ? sum : PowerSum<TElement, TPower, Long>.OfRun(run, length, power);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ReduceColumns(int part, void* state)
     {
         ref var task = ref *(ReductionTask*)state;
         var (first, filters) = task.Share(part);
         var run = (int)task.Layout.Run;
         var columns = filters * run;
-        var sums = stackalloc double[columns + Lanes];
+        var place = stackalloc double[columns + Lanes + (Line / sizeof(double))];
+        var sums = Aligned(place);
         if (columns < Lanes)
+        {
             SumPlain(task, first, columns, sums);
-        else if (!TrySum<TWidth>(task, first, columns, sums) || !AllHold(sums, columns, task.Layout.Runs))
-            Repair(task, first, columns, sums);
+        }
+        else
+        {
+            Sum<TWidth>(task, first, columns, sums);
+            if (!AllHold(sums, columns, task.Layout.Runs, task.Power))
+                Repair(task, first, columns, sums);
+        }
+
+        Fold(sums, run, task.Norms + first, filters, task.Power);
+    }
+
+    // [filters · run] → [filters]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Fold(double* sums, int run, float* norms, int filters, TPower power)
+    {
+        if (run == 1)
+        {
+            for (var f = 0; f < filters; f++)
+                norms[f] = (float)power.Root(sums[f]);
+            return;
+        }
 
         for (var f = 0; f < filters; f++, sums += run)
         {
             var sum = sums[0];
             for (var c = 1; c < run; c++)
                 sum += sums[c];
-            task.Norms[first + f] = (float)task.Power.Root(sum);
+            norms[f] = (float)power.Root(sum);
         }
     }
+
+    // Sums that straddle cache lines cost twice.
+    private static double* Aligned(double* sums) => (double*)(((nint)sums + Line - 1) / Line * Line);
 
     // Replaces the sums of those columns that need it, and no others: a column's sum must not depend on what is summed beside it.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Repair(in ReductionTask task, int first, int columns, double* sums)
     {
-        var others = stackalloc double[columns + Lanes];
-        var missed = !TrySum<Long>(task, first, columns, others);
+        var place = stackalloc double[columns + Lanes + (Line / sizeof(double))];
+        var others = Aligned(place);
+        Sum<Long>(task, first, columns, others);
         for (var c = 0; c < columns; c++)
-            sums[c] = TWidth.Holds<TPower>(sums[c], task.Layout.Runs) ? sums[c] : others[c];
-        if (!missed)
-            return;
-        SumPlain(task, first, columns, others);
-        for (var c = 0; c < columns; c++)
-            sums[c] = double.IsFinite(others[c]) ? sums[c] : others[c];
+            sums[c] = TWidth.Holds<TElement, TPower>(sums[c], task.Layout.Runs, task.Power) ? sums[c] : others[c];
     }
 
-    private static bool AllHold(double* sums, int columns, long rows)
+    private static bool AllHold(double* sums, int columns, long rows, TPower power)
     {
+        if (typeof(TWidth) == typeof(Long) || (TPower.FitsSingle && double.IsPositiveInfinity(TElement.Ceiling)))
+            return true;
         for (var c = 0; c < columns; c++)
         {
-            if (!TWidth.Holds<TPower>(sums[c], rows))
+            if (!TWidth.Holds<TElement, TPower>(sums[c], rows, power))
                 return false;
         }
 
         return true;
     }
 
-    private static bool TrySum<TSomeWidth>(in ReductionTask task, int first, int columns, double* sums)
+    private static void Sum<TSomeWidth>(in ReductionTask task, int first, int columns, double* sums)
         where TSomeWidth : struct, IWidth
     {
         ref readonly var layout = ref task.Layout;
         new Span<double>(sums, columns + Lanes).Clear();
-        var right = true;
         for (long group = 0; group < layout.Runs / layout.Rows; group++)
-            right &= PowerSum<TElement, TPower, TSomeWidth>.AddRows(task.Group(group, first), layout.Rows, task.RowStep, columns, sums, task.Power);
+            PowerSum<TElement, TPower, TSomeWidth>.AddRows(task.Group(group, first), layout.Rows, task.RowStep, columns, sums, task.Power);
         PowerSum<TElement, TPower, TSomeWidth>.Order(sums, columns);
-        return right;
     }
 
     private static void SumPlain(in ReductionTask task, int first, int columns, double* sums)

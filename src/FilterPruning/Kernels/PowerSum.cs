@@ -7,7 +7,7 @@ namespace FilterPruning.Kernels;
 /// The two loops all norms are made of: along a run of numbers that belong to one filter, and across rows in which neighbours belong to different ones.
 /// Compiled at once in full: weights are scored once, and code that has yet to warm up is ten times slower.
 /// </summary>
-/// <remarks>NaN and infinity come through as in the plain loop. The result of a run depends on its numbers alone, that of a column on its rows alone: not on what is summed beside them.</remarks>
+/// <remarks>The result of a run depends on its numbers alone, that of a column on its rows alone: not on what is summed beside them.</remarks>
 internal static unsafe class PowerSum<TElement, TPower, TWidth>
     where TElement : struct, IElement
     where TPower : struct, IPower
@@ -21,17 +21,54 @@ internal static unsafe class PowerSum<TElement, TPower, TWidth>
     public static double OfRun(byte* p, long n, TPower power)
     {
         var sums = default(LaneSums);
-        var seen = Vector256<ushort>.Zero;
         nint step = Lanes * TElement.Bytes;
         var at = p;
         var left = n;
-        for (; left >= 4 * Lanes; left -= 4 * Lanes, at += 4 * step)
-            TWidth.AddFour<TElement, TPower>(at, step, power, ref sums, ref seen);
+        for (; left >= 8 * Lanes; left -= 8 * Lanes, at += 8 * step)
+            TWidth.AddEight<TElement, TPower>(at, step, power, ref sums);
         for (; left >= Lanes; left -= Lanes, at += step)
-            TWidth.Add<TElement, TPower>(at, power, ref sums, ref seen);
-        if (TElement.HasMissed(seen))
-            return OfRunPlain(p, n, power);
+            TWidth.Add<TElement, TPower>(at, power, ref sums);
         return left == 0 ? sums.Total : sums.Total + OfRest(at, (int)left, power);
+    }
+
+    /// <summary>
+    /// Four runs at once, half a kilobyte of each in turn, each with the bits of <see cref="OfRun"/>. Memory is faster when it is read in four places: the processor fetches ahead in each of them.
+    /// </summary>
+    /// <param name="p">The first run.</param>
+    /// <param name="apart">Bytes from run to run.</param>
+    /// <param name="n">The length of each.</param>
+    /// <param name="power">What a number counts.</param>
+    /// <param name="results">Takes the four sums.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void OfFourRuns(byte* p, nint apart, long n, TPower power, double* results)
+    {
+        nint step = Lanes * TElement.Bytes;
+        var four = stackalloc double[4 * Lanes];
+        new Span<double>(four, 4 * Lanes).Clear();
+        var turn = 4 / TElement.Bytes * 8 * Lanes;
+        var left = n;
+        for (; left >= turn; left -= turn, p += turn * TElement.Bytes)
+        {
+            for (nint run = 0; run < 4; run++)
+            {
+                var sums = Load(four + (run * Lanes));
+                for (var at = 0; at < turn; at += 8 * Lanes)
+                    TWidth.AddEight<TElement, TPower>(p + (run * apart) + (at * TElement.Bytes), step, power, ref sums);
+                Store(sums, four + (run * Lanes));
+            }
+        }
+
+        for (nint run = 0; run < 4; run++)
+        {
+            var sums = Load(four + (run * Lanes));
+            var at = p + (run * apart);
+            var rest = left;
+            for (; rest >= 8 * Lanes; rest -= 8 * Lanes, at += 8 * step)
+                TWidth.AddEight<TElement, TPower>(at, step, power, ref sums);
+            for (; rest >= Lanes; rest -= Lanes, at += step)
+                TWidth.Add<TElement, TPower>(at, power, ref sums);
+            results[run] = rest == 0 ? sums.Total : sums.Total + OfRest(at, (int)rest, power);
+        }
     }
 
     /// <summary>The reference: number after number, in double precision.</summary>
@@ -52,30 +89,28 @@ internal static unsafe class PowerSum<TElement, TPower, TWidth>
     /// <param name="columns">The number of columns.</param>
     /// <param name="sums">[<paramref name="columns"/> + 16], in the order of lanes until <see cref="Order"/>.</param>
     /// <param name="power">What a number counts.</param>
-    /// <returns>False when the sums are worthless, because a value was among the numbers that only <see cref="AddRowsPlain"/> gets right.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static bool AddRows(byte* p, long rows, nint step, int columns, double* sums, TPower power)
+    public static void AddRows(byte* p, long rows, nint step, int columns, double* sums, TPower power)
     {
-        var seen = Vector256<ushort>.Zero;
-        var full = columns / Lanes * Lanes;
-        nint last = (columns - Lanes) * TElement.Bytes;  // the last sixteen columns once more, where sixteen do not go into them
-        for (; rows >= 4; rows -= 4, p += 4 * step)
+        // Where sixteen do not go into the columns, the last sixteen overlap those before.
+        for (; rows >= 8; rows -= 8, p += 8 * step)
         {
-            for (var c = 0; c < full; c += Lanes)
-                AddFour(p + (c * TElement.Bytes), step, sums + c, power, ref seen);
-            if (full < columns)
-                AddFour(p + last, step, sums + full, power, ref seen);
+            for (var c = 0; c < columns; c += Lanes)
+            {
+                var lanes = Load(sums + c);
+                TWidth.AddEight<TElement, TPower>(p + (Math.Min(c, columns - Lanes) * TElement.Bytes), step, power, ref lanes);
+                Store(lanes, sums + c);
+            }
         }
 
-        for (; rows > 0; rows--, p += step)
+        for (var c = 0; rows > 0 && c < columns; c += Lanes)
         {
-            for (var c = 0; c < full; c += Lanes)
-                AddOne(p + (c * TElement.Bytes), sums + c, power, ref seen);
-            if (full < columns)
-                AddOne(p + last, sums + full, power, ref seen);
+            var lanes = Load(sums + c);
+            var at = p + (Math.Min(c, columns - Lanes) * TElement.Bytes);
+            for (var row = 0; row < rows; row++, at += step)
+                TWidth.Add<TElement, TPower>(at, power, ref lanes);
+            Store(lanes, sums + c);
         }
-
-        return !TElement.HasMissed(seen);
     }
 
     /// <summary>The reference for <see cref="AddRows"/>, with the sums in the columns' order; also for less than sixteen columns.</summary>
@@ -104,22 +139,6 @@ internal static unsafe class PowerSum<TElement, TPower, TWidth>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddFour(byte* p, nint step, double* sums, TPower power, ref Vector256<ushort> seen)
-    {
-        var lanes = Load(sums);
-        TWidth.AddFour<TElement, TPower>(p, step, power, ref lanes, ref seen);
-        Store(lanes, sums);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddOne(byte* p, double* sums, TPower power, ref Vector256<ushort> seen)
-    {
-        var lanes = Load(sums);
-        TWidth.Add<TElement, TPower>(p, power, ref lanes, ref seen);
-        Store(lanes, sums);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static LaneSums Load(double* sums) =>
         new() { A = Vector256.Load(sums), B = Vector256.Load(sums + 4), C = Vector256.Load(sums + 8), D = Vector256.Load(sums + 12) };
 
@@ -139,8 +158,7 @@ internal static unsafe class PowerSum<TElement, TPower, TWidth>
         var padded = Vector512<byte>.Zero;
         Unsafe.CopyBlockUnaligned(&padded, p, (uint)(n * TElement.Bytes));
         var sums = default(LaneSums);
-        var seen = Vector256<ushort>.Zero;
-        TWidth.Add<TElement, TPower>((byte*)&padded, power, ref sums, ref seen);
-        return TElement.HasMissed(seen) ? OfRunPlain(p, n, power) : sums.Total;
+        TWidth.Add<TElement, TPower>((byte*)&padded, power, ref sums);
+        return sums.Total;
     }
 }

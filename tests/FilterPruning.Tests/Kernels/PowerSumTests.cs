@@ -44,7 +44,7 @@ public unsafe class PowerSumTests
                 var expected = PowerSum<TElement, TPower, Long>.OfRunPlain(x, n, power);
                 var wide = PowerSum<TElement, TPower, Long>.OfRun(x, n, power);
                 Assert.InRange(wide, expected * (1 - 1e-12), expected * (1 + 1e-12));
-                if (IsShort<TPower>() && Short.Holds<TPower>(PowerSum<TElement, TPower, Short>.OfRun(x, n, power), n))
+                if (IsShort<TPower>() && Short.Holds<TElement, TPower>(PowerSum<TElement, TPower, Short>.OfRun(x, n, power), n, power))
                     AssertNorm(PowerSum<TElement, TPower, Short>.OfRun(x, n, power), expected, power);
             }
         }
@@ -133,8 +133,8 @@ public unsafe class PowerSumTests
         fixed (byte* x = numbers)
         fixed (double* first = narrow, second = wide, expected = plain)
         {
-            Assert.True(PowerSum<TElement, TPower, Short>.AddRows(x, rows, step, columns, first, power));
-            Assert.True(PowerSum<TElement, TPower, Long>.AddRows(x, rows, step, columns, second, power));
+            PowerSum<TElement, TPower, Short>.AddRows(x, rows, step, columns, first, power);
+            PowerSum<TElement, TPower, Long>.AddRows(x, rows, step, columns, second, power);
             PowerSum<TElement, TPower, Short>.Order(first, columns);
             PowerSum<TElement, TPower, Long>.Order(second, columns);
             PowerSum<TElement, TPower, Long>.AddRowsPlain(x, rows, step, columns, expected, power);
@@ -143,13 +143,13 @@ public unsafe class PowerSumTests
         for (var c = 0; c < columns; c++)
         {
             Assert.InRange(wide[c], plain[c] * (1 - 1e-12), plain[c] * (1 + 1e-12));
-            if (IsShort<TPower>() && Short.Holds<TPower>(narrow[c], rows))
+            if (IsShort<TPower>() && Short.Holds<TElement, TPower>(narrow[c], rows, power))
                 AssertNorm(narrow[c], plain[c], power);
         }
     }
 
     [Fact]
-    public void Every_finite_half_and_bfloat16_is_loaded_as_it_is()
+    public void Every_half_and_bfloat16_is_loaded_as_it_is()
     {
         var place = stackalloc ushort[16];
         for (var bits = 0; bits <= ushort.MaxValue; bits++)
@@ -157,23 +157,24 @@ public unsafe class PowerSumTests
             new Span<ushort>(place, 16).Clear();
             place[bits % 16] = (ushort)bits;
             Compare<BFloat16Element>((byte*)place, bits % 16, Math.Abs(BitConverter.UInt32BitsToSingle((uint)bits << 16)));
-            var half = Math.Abs((double)BitConverter.UInt16BitsToHalf((ushort)bits));
-            if (double.IsFinite(half))
-                Compare<HalfElement>((byte*)place, bits % 16, half);
-            else
-                Assert.Equal(half, PowerSum<HalfElement, Magnitudes, Short>.OfRun((byte*)place, 16, default));
+            Compare<HalfElement>((byte*)place, bits % 16, Math.Abs((double)BitConverter.UInt16BitsToHalf((ushort)bits)));
         }
     }
 
     private static void Compare<TElement>(byte* numbers, int number, double expected)
         where TElement : struct, IElement
     {
-        var seen = System.Runtime.Intrinsics.Vector256<ushort>.Zero;
-        var (first, second) = TElement.Load(numbers, ref seen);
         var lane = TElement.Place(number);
-        var vector = (lane < 8 ? first : second) * TElement.Scale;
-        Assert.Equal(expected, vector[lane % 8]);
+        var (first, second) = TElement.LoadExactly(numbers);
+        Assert.Equal(expected, (lane < 8 ? first : second)[lane % 8]);
         Assert.Equal(expected, TElement.Magnitude(numbers + (number * TElement.Bytes)));
-        Assert.False(TElement.HasMissed(seen));
+
+        // What the fast way gets wrong is not below the ceiling.
+        (first, second) = TElement.Load(numbers);
+        var fast = (lane < 8 ? first : second)[lane % 8] * TElement.Scale;
+        if (expected < TElement.Ceiling)
+            Assert.Equal(expected, fast);
+        else
+            Assert.False(fast < TElement.Ceiling);
     }
 }
