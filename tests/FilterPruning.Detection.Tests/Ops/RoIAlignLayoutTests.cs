@@ -5,7 +5,7 @@ namespace FilterPruning.Detection.Tests.Ops;
 /// <summary>The ways to pool (columns in lanes, bin rows in lanes, channels in lanes) and the layouts of maps and results.</summary>
 public class RoIAlignLayoutTests
 {
-    public static TheoryData<int, int, int, int, int, int, int> Cases() => new()
+    public static TheoryData<int, int, int, int, int, int, double> Cases() => new()
     {
         // channels, H, W, oh, ow, sampling ratio, largest box
         { 1, 20, 30, 7, 7, 2, 100 },
