@@ -28,8 +28,8 @@ public sealed record SurgeryOptions
 
     /// <summary>
     /// Whether <see cref="CutResult.Undo"/> shall lead back, even after training went on. Default true: the result then holds the old weights of layers that shrank and copies of all others, beside the
-    /// cut model, until it is disposed. False lets go of everything once the cut is proved, and holds less until then: beside the model as it was there is at no time more than one copy of its
-    /// largest layer (native layers such as <c>LSTM</c>, and what optimizers keep, come on top, as does what the proof's forwards need). Either way a cut that fails leaves everything as it was.
+    /// cut model, until it is disposed. False lets go of everything once the cut is proved, and holds less until then: parameters that
+    /// no cut touches are not copied, and old weights are let go early where they would lie beside narrowed ones that are together larger than the model's largest layer. Either way a cut that fails leaves everything as it was.
     /// </summary>
     public bool CanUndo { get; init; } = true;
 
