@@ -9,8 +9,8 @@ using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using FilterPruning.Benchmarks;
-using FilterPruning.Benchmarks.Scoring;
 using FilterPruning.Benchmarks.Goals;
+using FilterPruning.Benchmarks.Scoring;
 using Perfolizer.Horology;
 
 // dotnet run -c Release --project benchmarks/FilterPruning.Benchmarks -- [--short] [--results FOLDER] [--filter *FilterNorm*]

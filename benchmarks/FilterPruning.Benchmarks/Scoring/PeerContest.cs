@@ -29,7 +29,8 @@ internal sealed class PeerContest : IDisposable
         {
             using var scope = NewDisposeScope();
             _ = p == 1 ? _weight.abs().sum(axes) : p == 2 ? _weight.square().sum(axes).sqrt() : _weight.abs().pow(p).sum(axes).pow(1.0 / p);
-        }));
+        }
+        ));
         if (p == 1 && norm is { Type: ScalarType.Float32, Strided: false } && (norm.Axis == 0 || norm.Shape.Sizes[0] * norm.Shape.Sizes[1] == norm.Shape.Count))
         {
             var arrays = new ArrayPeers(_weight, norm.Axis);
