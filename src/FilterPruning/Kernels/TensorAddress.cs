@@ -4,7 +4,7 @@ namespace FilterPruning.Kernels;
 
 /// <summary>
 /// The address of a tensor's first number, whatever its strides are. TorchSharp hands it out for contiguous tensors only; making a contiguous view of a strided one would allocate.
-/// Reaches into TorchSharp by name, as three other files do; a test fails loudly when it renames the function.
+/// Reaches into TorchSharp by name, as a few other files do; a test fails loudly when it renames the function.
 /// </summary>
 internal static class TensorAddress
 {
