@@ -19,6 +19,7 @@ internal static class CommandLine
             PruneCommand.Create(),
             EvalCommand.Create(),
             DetectCommand.Create(),
+            ExportCommand.Create(),
             TrainCommand.Create(),
             FineTuneCommand.Create(),
             ReadingsCommand.Create(),
