@@ -21,7 +21,7 @@ public static class OnnxExporter
 
     private static readonly string[] LevelNames = ["p2", "p3", "p4", "p5", "p6"];
 
-    /// <summary>Writes a detector, all or nothing: files are written beside their targets and renamed when all are complete.</summary>
+    /// <summary>Writes a detector, all or nothing: files are written in a folder beside their targets and moved when all are complete.</summary>
     /// <param name="model">The detector, in evaluation mode if its norms are live.</param>
     /// <param name="path">
     /// The file to write or replace. With <see cref="OnnxParts.Separate"/> the files are <c>name.backbone.onnx</c> and <c>name.heads.onnx</c> beside it; with external data each has a second file with
@@ -31,7 +31,15 @@ public static class OnnxExporter
     /// <returns>What was written.</returns>
     /// <exception cref="ArgumentException">An option is out of range; the message lists all that are.</exception>
     /// <exception cref="PruningException">The model holds something the exporter does not know (named in the message), a file would be larger than 2 GB, or a file cannot be written. What was at the paths stays.</exception>
-    public static OnnxExportReport Export(MaskRcnnModel model, string path, OnnxExportOptions? options = null)
+    public static OnnxExportReport Export(MaskRcnnModel model, string path, OnnxExportOptions? options = null) => Export(model, path, options, null);
+
+    /// <summary>Writes a detector that is checked before it takes its place, for instance by running it.</summary>
+    /// <inheritdoc cref="Export(MaskRcnnModel, string, OnnxExportOptions?)"/>
+    /// <param name="model">The detector, in evaluation mode if its norms are live.</param>
+    /// <param name="path">The file to write or replace; see the other overload.</param>
+    /// <param name="options">Null for the defaults.</param>
+    /// <param name="check">Is called with the complete files, under their names but in a folder of their own beside <paramref name="path"/>. What it throws ends the export: nothing is written, what was at the paths stays.</param>
+    public static OnnxExportReport Export(MaskRcnnModel model, string path, OnnxExportOptions? options, Action<OnnxExportReport>? check)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -45,7 +53,7 @@ public static class OnnxExporter
             ? [(path, Whole(model, walk, options))]
             : [(PartPath(path, "backbone"), Backbone(model, walk, options)), (PartPath(path, "heads"), Heads(model, walk, options))];
         walk.ThrowOnLeftovers();
-        return OnnxFile.Write([.. parts.Select(part => (part.Path, Describe(part.Graph, options), part.Graph))], options);
+        return OnnxFile.Write([.. parts.Select(part => (part.Path, Describe(part.Graph, options), part.Graph))], options, check);
     }
 
     private static GraphBuilder Whole(MaskRcnnModel model, ModelWalk walk, OnnxExportOptions options)

@@ -1,6 +1,5 @@
 using System.Globalization;
 using FilterPruning.Detection.Onnx.Schema;
-using FilterPruning.Storage;
 using Google.Protobuf;
 
 namespace FilterPruning.Detection.Onnx;
@@ -18,37 +17,40 @@ internal static class OnnxFile
     private const long Overhead = 1 << 20;
 
     /// <summary>Writes the models of one export.</summary>
+    /// <param name="models">Where each goes, and what it is.</param>
+    /// <param name="options">How.</param>
+    /// <param name="check">Sees the complete files, under their names in a folder of their own, before they take their places; what it throws ends the export.</param>
     /// <exception cref="PruningException">A model is too large for one file, or a file cannot be written; what was at the paths stays.</exception>
-    public static OnnxExportReport Write(IReadOnlyList<(string Path, ModelProto Model, GraphBuilder Graph)> models, OnnxExportOptions options)
+    public static OnnxExportReport Write(IReadOnlyList<(string Path, ModelProto Model, GraphBuilder Graph)> models, OnnxExportOptions options, Action<OnnxExportReport>? check)
     {
         foreach (var (path, _, graph) in models)
             CheckSize(path, graph, options);
-        using var files = new FileSet();
-        var written = new List<OnnxModelFile>();
-        foreach (var (path, model, graph) in models)
-        {
-            var data = options.ExternalData ? path + ".data" : null;
-            long dataBytes = 0;
-            if (data is not null)
-                files.Write(data, stream => dataBytes = WriteData(stream, Path.GetFileName(data), graph));
-            foreach (var constant in graph.Constants)
-            {
-                if (data is null || !IsExternal(constant))
-                    constant.Tensor.RawData = UnsafeByteOperations.UnsafeWrap(constant.Data);
-                model.Graph.Initializer.Add(constant.Tensor);
-            }
-
-            long bytes = 0;
-            files.Write(path, stream =>
-            {
-                model.WriteTo(stream);
-                bytes = stream.Length;
-            });
-            written.Add(new OnnxModelFile(path, bytes, data, dataBytes, model.Graph.Node.Count));
-        }
-
+        using var files = new StagedFiles(models[0].Path);
+        OnnxModelFile[] written = [.. models.Select(model => Write(files, model.Path, model.Model, model.Graph, options))];
+        check?.Invoke(new OnnxExportReport { Models = [.. written.Select(file => file with { Path = files.Staged(file.Path), DataPath = file.DataPath is null ? null : files.Staged(file.DataPath) })] });
         files.Commit();
         return new OnnxExportReport { Models = written };
+    }
+
+    private static OnnxModelFile Write(StagedFiles files, string path, ModelProto model, GraphBuilder graph, OnnxExportOptions options)
+    {
+        var data = options.ExternalData ? path + ".data" : null;
+        long dataBytes = 0, bytes = 0;
+        if (data is not null)
+            files.Write(data, stream => dataBytes = WriteData(stream, Path.GetFileName(data), graph));
+        foreach (var constant in graph.Constants)
+        {
+            if (data is null || !IsExternal(constant))
+                constant.Tensor.RawData = UnsafeByteOperations.UnsafeWrap(constant.Data);
+            model.Graph.Initializer.Add(constant.Tensor);
+        }
+
+        files.Write(path, stream =>
+        {
+            model.WriteTo(stream);
+            bytes = stream.Position;
+        });
+        return new OnnxModelFile(path, bytes, data, dataBytes, model.Graph.Node.Count);
     }
 
     private static void CheckSize(string path, GraphBuilder graph, OnnxExportOptions options)
@@ -78,75 +80,5 @@ internal static class OnnxFile
         }
 
         return stream.Position;
-    }
-
-    /// <summary>Files that appear together or not at all: written beside their targets, renamed at the end; a rename that fails puts back what was there.</summary>
-    private sealed class FileSet : IDisposable
-    {
-        private readonly List<string> _targets = [];
-
-        public void Write(string path, Action<Stream> write)
-        {
-            try
-            {
-                _targets.Add(path);
-                using var stream = new FileStream(Partial(path), FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16);
-                write(stream);
-                stream.Flush(flushToDisk: true);
-            }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-            {
-                throw Failed(path, error);
-            }
-        }
-
-        public void Commit()
-        {
-            var done = new List<string>();
-            try
-            {
-                foreach (var path in _targets)
-                {
-                    if (File.Exists(path))
-                        File.Move(path, Former(path), overwrite: true);
-                    done.Add(path);
-                    File.Move(Partial(path), path);
-                }
-            }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-            {
-                foreach (var path in done)
-                {
-                    File.Delete(path);
-                    if (File.Exists(Former(path)))
-                        File.Move(Former(path), path);
-                }
-
-                throw Failed(_targets[Math.Min(done.Count, _targets.Count - 1)], error);
-            }
-        }
-
-        public void Dispose()
-        {
-            foreach (var path in _targets)
-            {
-                Delete(Partial(path));
-                Delete(Former(path));
-            }
-        }
-
-        private static void Delete(string path)
-        {
-            if (File.Exists(path))
-                File.Delete(path);
-        }
-
-        // The process number keeps two writers of one target apart.
-        private static string Partial(string path) => $"{path}.{Environment.ProcessId}.partial";
-
-        private static string Former(string path) => $"{path}.{Environment.ProcessId}.former";
-
-        private static ModelFileException Failed(string path, Exception error) => new(
-            ModelFileErrorKind.WriteFailed, path, $"cannot write: {error.Message} Give a path in a folder that exists and can be written; what was there before is unchanged.", error);
     }
 }
