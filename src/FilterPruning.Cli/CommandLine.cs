@@ -21,6 +21,7 @@ internal static class CommandLine
             DetectCommand.Create(),
             TrainCommand.Create(),
             FineTuneCommand.Create(),
+            ScanCommand.Create(),
             ReadingsCommand.Create(),
             StudyCommand.Create(),
             ReportCommand.Create(),
