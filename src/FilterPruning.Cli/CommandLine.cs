@@ -22,6 +22,7 @@ internal static class CommandLine
             ExportCommand.Create(),
             TrainCommand.Create(),
             FineTuneCommand.Create(),
+            ScanCommand.Create(),
             ReadingsCommand.Create(),
             StudyCommand.Create(),
             ReportCommand.Create(),
