@@ -13,7 +13,8 @@ namespace FilterPruning.Cli;
 /// <param name="detector">The model.</param>
 /// <param name="options">What to remove.</param>
 /// <param name="byReconstruction">Whether <see cref="ReconstructionCriterion"/> takes the place of the options' criterion; then, and with <see cref="PruningScope.Allocated"/>, images are collected before planning.</param>
-internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options, bool byReconstruction = false)
+/// <param name="scan">A finished scan that says how the budget is spent; null to spend it as the options say.</param>
+internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options, bool byReconstruction = false, SensitivityResult? scan = null)
 {
     /// <summary>Coupling does not depend on the image's size; a small one is traced faster.</summary>
     public const int TraceSize = 128;
@@ -49,6 +50,8 @@ internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options, b
         var chosen = options with { Latency = Times };
         if (byReconstruction)
             chosen = chosen with { Criterion = new ReconstructionCriterion(_sample!) };
+        if (scan is not null)
+            chosen = SensitivityAllocation.Allocate(_graph!, scan, chosen);
         return _plan = options.Scope == PruningScope.Allocated ? ReconstructionAllocation.Plan(_sample!, chosen) : PruningPlanner.CreatePlan(_graph!, chosen);
     }
 

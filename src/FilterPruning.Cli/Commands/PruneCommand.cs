@@ -6,6 +6,7 @@ using FilterPruning.Criteria;
 using FilterPruning.Detection.Models;
 using FilterPruning.Planning;
 using FilterPruning.Recovery;
+using FilterPruning.Schedules;
 using FilterPruning.Surgery;
 
 namespace FilterPruning.Cli.Commands;
@@ -26,6 +27,7 @@ internal static class PruneCommand
               filter-pruning prune --weights samples/checkpoints/shapescenes.safetensors --target-macs 50% --scope allocated --repair shapescenes --out half.safetensors
               filter-pruning prune --weights samples/checkpoints/shapescenes.safetensors --ratio 0.3 --repair data-free --out small.safetensors
               filter-pruning prune --weights samples/checkpoints/shapescenes.safetensors --target-macs 50% --scope isomorphic --ignore 'backbone.body.conv1' --out half.safetensors
+              filter-pruning prune --weights samples/checkpoints/shapescenes.safetensors --target-macs 50% --scan scan.jsonl --out half.safetensors
             """);
         var model = new ModelSource(command, weightsNeeded: false);
         var ratio = new Option<double>("--ratio") { Description = "Share of the filters to remove: 0 up to, not including, 1. Give this or one of the targets.", HelpName = "R" };
@@ -38,6 +40,7 @@ internal static class PruneCommand
         };
         var scope = new Option<string>("--scope") { Description = "local: each layer loses its share; global: all filters are ranked together; isomorphic: only layers that are built alike are; allocated: each loses what costs the model's answers least, measured on the images of --repair.", DefaultValueFactory = _ => "local", HelpName = "local|global|isomorphic|allocated" };
         var criterion = new Option<string?>("--criterion") { Description = $"How important a filter is: {CriterionNames.List}, or gram: how badly the others rebuild it, measured on the images of --repair. Without this option l1, and gram with --scope allocated.", HelpName = $"{CriterionNames.List}|{Gram}" };
+        var scan = new Option<string?>("--scan") { Description = "Spend the ratio or the target by the file of a finished 'filter-pruning scan' of these weights.", HelpName = "FILE" };
         var normalization = new Option<string>("--normalization") { Description = "How scores of layers are made comparable where they are ranked together: none (raw), mean, max, standardized.", DefaultValueFactory = _ => "none", HelpName = "none|mean|max|standardized" };
         var seed = new Option<int>("--seed") { Description = "Seed of the random criterion and of the choice of images.", DefaultValueFactory = _ => 0, HelpName = "N" };
         var ignore = new Option<string[]>("--ignore") { Description = "Leave layers alone whose names match, on both sides, or on one with :outputs or :inputs after the pattern; may be given several times.", DefaultValueFactory = _ => [], HelpName = "PATTERN" };
@@ -50,7 +53,7 @@ internal static class PruneCommand
         var output = new Option<string>("--out") { Description = "The pruned model, .safetensors with its recipe inside.", Required = true, HelpName = "FILE" };
         var planFile = new Option<string?>("--plan") { Description = "Write the plan as JSON too.", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "Print one JSON object." };
-        Option[] options = [ratio, .. targets.Select(target => target.Option), scope, criterion, normalization, seed, ignore, multiple, layerRatio, mostOfLayer, keepFrozen, repair, images, output, planFile, json];
+        Option[] options = [ratio, .. targets.Select(target => target.Option), scope, scan, criterion, normalization, seed, ignore, multiple, layerRatio, mostOfLayer, keepFrozen, repair, images, output, planFile, json];
         foreach (var option in options)
             command.Options.Add(option);
         command.Runs((parsed, cancellation) =>
@@ -63,6 +66,8 @@ internal static class PruneCommand
             var dataFree = parsed.GetValue(repair) == DataFree.Name;
             if (measures && (dataFree || parsed.GetValue(repair) is null))
                 throw new ArgumentException($"{(split == PruningScope.Allocated ? "--scope allocated" : $"--criterion {Gram}")} measures on unlabelled images; give a folder of them with --repair, or choose another criterion and scope.");
+            if (parsed.GetValue(scan) is not null && split != PruningScope.Local)
+                throw new ArgumentException($"--scan spends the budget by a scan, and --scope {parsed.GetValue(scope)} in another way. Leave one of them out.");
             var pruning = new PruningOptions
             {
                 Ratio = parsed.GetValue(ratio),
@@ -76,6 +81,7 @@ internal static class PruneCommand
                 MaximumLayerRatio = parsed.GetValue(mostOfLayer),
                 KeepFrozen = parsed.GetValue(keepFrozen),
             };
+            var sensitivity = parsed.GetValue(scan) is { } scanFile ? SensitivityScan.Load(scanFile) : null;
             CheckFolderOf(parsed.GetValue(output)!);
             if (parsed.GetValue(planFile) is { } planPath)
                 CheckFolderOf(planPath);
@@ -84,7 +90,7 @@ internal static class PruneCommand
             var (detector, description) = model.Load(parsed);
             using var owned = detector;
             var earlier = model.PlanOf(parsed);
-            var job = new PruneJob(detector, pruning, byReconstruction);
+            var job = new PruneJob(detector, pruning, byReconstruction, sensitivity);
             IReadOnlyList<Tensor> pictures = !dataFree && parsed.GetValue(repair) is { } folder ? DataFolders.Unlabelled(folder, parsed.GetValue(images), parsed.GetValue(seed), description.Split) : [];
             var times = target is { Measure: TargetMeasure.Latency };
             var size = model.SizeOf(parsed, description);

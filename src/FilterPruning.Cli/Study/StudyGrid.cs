@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace FilterPruning.Cli.Study;
 
 /// <summary>Which points a study has, and in which order they are measured. Nothing but the options decides either.</summary>
@@ -72,15 +70,6 @@ internal sealed record StudyGrid
         return [.. points.Distinct()];
     }
 
-    /// <summary>
-    /// Whether a point belongs to a shard. Decided by a hash of its plan alone: neither other options nor the number of points matter, and a raw point goes with its
-    /// repaired sister.
-    /// </summary>
-    /// <param name="key">The point.</param>
-    /// <param name="shard">1 … <paramref name="shards"/>.</param>
-    /// <param name="shards">How many there are.</param>
-    public static bool IsInShard(StudyKey key, int shard, int shards) => (int)(Hash(key.PlanText) % (uint)shards) == shard - 1;
-
     // The first seed of a random criterion stands where the criterion does, the others after everything else.
     private IEnumerable<(string Criterion, int Seed)> Variants() =>
     [
@@ -93,13 +82,4 @@ internal sealed record StudyGrid
 
     private StudyKey Key(string criterion, int seed, string scope, string layers, double? ratio, string? target, string repair) => new(
         Dataset, Model, Checkpoint, criterion, scope, layers, ratio, target, repair, StudyRepairs.NeedsPhotos(repair) ? Images : 0, FineTuned: false, seed, EvalImages, EvalSize);
-
-    /// <summary>FNV-1a, 64 bits, folded; the same everywhere, unlike <see cref="string.GetHashCode()"/>.</summary>
-    private static ulong Hash(string text)
-    {
-        var hash = 14695981039346656037UL;
-        foreach (var value in Encoding.UTF8.GetBytes(text))
-            hash = (hash ^ value) * 1099511628211UL;
-        return hash ^ (hash >> 32);
-    }
 }

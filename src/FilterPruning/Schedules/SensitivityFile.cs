@@ -102,6 +102,40 @@ internal sealed class SensitivityFile : IDisposable
         }
     }
 
+    /// <summary>Adds a file's points to those that are known, and changes nothing. A file that a run was killed in before its first line was done adds none.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="header">What it must be of.</param>
+    /// <param name="belongs">Which points the scan has.</param>
+    /// <param name="known">Points by role and ratio, each with the file it came from.</param>
+    /// <returns>The metric of the whole model; null when the file holds nothing.</returns>
+    /// <exception cref="PruningException">The file cannot be read, is damaged or of another scan, or has another value for a point that is known.</exception>
+    public static double? Collect(string path, ScanHeader header, Func<SensitivityPoint, bool> belongs, Dictionary<(string Role, double Ratio), (SensitivityPoint Point, string File)> known)
+    {
+        byte[] bytes;
+        try
+        {
+            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            bytes = new byte[stream.Length];
+            stream.ReadExactly(bytes);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw Unreadable(path, error);
+        }
+
+        var (_, found, points) = Parse(path, bytes, header, belongs);
+        foreach (var point in points)
+        {
+            if (!known.TryAdd((point.Role, point.Ratio), (point, path)) && known[(point.Role, point.Ratio)] is var (other, file) && other != point)
+            {
+                throw new PruningException(FormattableString.Invariant(
+                    $"'{path}' has {point.Metric} for '{point.Role}' at {point.Ratio}, and '{file}' has {other.Metric}. One scan has one value for each point: leave one of the files out, or make the metric give the same every time."));
+            }
+        }
+
+        return found?.Baseline;
+    }
+
     /// <summary>Reads the file of a finished scan.</summary>
     public static SensitivityResult Load(string path)
     {
@@ -112,14 +146,14 @@ internal sealed class SensitivityFile : IDisposable
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new PruningException($"The sensitivity file '{path}' cannot be read: {error.Message} Give the file of a scan.", error);
+            throw Unreadable(path, error);
         }
 
         var header = Header(path, lines.Length > 0 ? lines[0] : "");
         var points = lines.Skip(1).Select((line, i) => Parse(path, line, i + 2)).ToList();
         return points.Count == header.Points
             ? new SensitivityResult(header.Baseline, header.Ratios, points)
-            : throw new PruningException($"The sensitivity file '{path}' has {points.Count} of its {header.Points} points. Run the scan again with this file to finish it.");
+            : throw new PruningException($"The sensitivity file '{path}' has {points.Count} of its {header.Points} points. Run the scan again with this file to finish it; where it is a part of a scan, join it with the others.");
     }
 
     /// <summary>A point that the file already has.</summary>
@@ -147,27 +181,36 @@ internal sealed class SensitivityFile : IDisposable
     {
         var bytes = new byte[_stream.Length];
         _stream.ReadExactly(bytes);
-        // A line without an end was being written when the scan was stopped.
-        var whole = Array.LastIndexOf(bytes, (byte)'\n') + 1;
-        var lines = Encoding.UTF8.GetString(bytes, 0, whole).Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        if (lines.Length > 0)
-        {
-            var header = Header(_path, lines[0]);
-            var differences = _header.Differences(header).ToList();
-            if (differences.Count > 0)
-                throw new PruningException($"The sensitivity file '{_path}' belongs to another scan; it differs in {string.Join(" and ", differences)}. Give another file, or delete this one to scan anew.");
-            (_begun, Baseline) = (true, header.Baseline);
-        }
-
-        for (var i = 1; i < lines.Length; i++)
-        {
-            var point = Parse(_path, lines[i], i + 1);
-            if (!belongs(point) || !_points.TryAdd((point.Role, point.Ratio), point))
-                throw Damaged(_path, i + 1, "the point is not one of this scan, or stands there twice");
-        }
-
+        var (whole, header, points) = Parse(_path, bytes, _header, belongs);
+        (_begun, Baseline) = (header is not null, header?.Baseline);
+        foreach (var point in points)
+            _points.Add((point.Role, point.Ratio), point);
         _stream.SetLength(whole);
         _stream.Position = whole;
+    }
+
+    // The length of all whole lines, and what they hold. A line without an end was being written when the scan was stopped.
+    private static (int Whole, ScanHeader? Header, IReadOnlyList<SensitivityPoint> Points) Parse(string path, ReadOnlySpan<byte> bytes, ScanHeader wanted, Func<SensitivityPoint, bool> belongs)
+    {
+        var whole = bytes.LastIndexOf((byte)'\n') + 1;
+        var lines = Encoding.UTF8.GetString(bytes[..whole]).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        if (lines.Length == 0)
+            return (whole, null, []);
+        var header = Header(path, lines[0]);
+        var differences = wanted.Differences(header).ToList();
+        if (differences.Count > 0)
+            throw new PruningException($"The sensitivity file '{path}' belongs to another scan; it differs in {string.Join(" and ", differences)}. Give another file, or delete this one to scan anew.");
+        var points = new List<SensitivityPoint>();
+        var seen = new HashSet<(string, double)>();
+        for (var i = 1; i < lines.Length; i++)
+        {
+            var point = Parse(path, lines[i], i + 1);
+            if (!belongs(point) || !seen.Add((point.Role, point.Ratio)))
+                throw Damaged(path, i + 1, "the point is not one of this scan, or stands there twice");
+            points.Add(point);
+        }
+
+        return (whole, header, points);
     }
 
     private void WriteLine(string line)
@@ -202,6 +245,9 @@ internal sealed class SensitivityFile : IDisposable
             throw Damaged(path, number, error.Message);
         }
     }
+
+    private static PruningException Unreadable(string path, Exception error)
+        => new($"The sensitivity file '{path}' cannot be read: {error.Message} Give the file of a scan.", error);
 
     private static PruningException Damaged(string path, int line, string what)
         => new($"Line {line} of the sensitivity file '{path}' cannot be used: {what}. Delete the line, or the file to scan anew.");
