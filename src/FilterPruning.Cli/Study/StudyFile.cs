@@ -120,7 +120,7 @@ internal sealed class StudyFile : IDisposable
         }
         catch (IOException error) when (error is not (FileNotFoundException or DirectoryNotFoundException or PathTooLongException))
         {
-            throw new ArgumentException($"Another process writes to '{path}'. Give each shard a file of its own and join them afterwards ('cat a.jsonl b.jsonl').", error);
+            throw new ArgumentException($"Another process writes to '{path}'. Give each shard a file of its own and join them afterwards (--join a.jsonl b.jsonl).", error);
         }
     }
 
