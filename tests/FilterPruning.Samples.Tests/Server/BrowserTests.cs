@@ -23,7 +23,7 @@ public class BrowserTests(RealServer real)
             await browser.Until(Done);
             await ShowsBothModels(browser);
             await Screenshot(browser, "page.png");
-            Assert.Equal(0, (int)(await browser.Evaluate("document.documentElement.scrollWidth - innerWidth"))!);
+            Assert.Equal(0, (int)(await browser.Evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))!);
 
             // A file, chosen in the dialog.
             var file = Path.Combine(folder.FullName, "scene.png");
@@ -62,7 +62,7 @@ public class BrowserTests(RealServer real)
             await browser.Press("Enter", 13);
             await browser.Until(Done);
             await ShowsBothModels(browser);
-            Assert.Equal(0, (int)(await browser.Evaluate("document.documentElement.scrollWidth - innerWidth"))!);
+            Assert.Equal(0, (int)(await browser.Evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))!);
             await Screenshot(browser, "page-phone.png");
         }
         finally
