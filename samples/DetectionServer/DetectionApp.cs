@@ -10,9 +10,6 @@ namespace DetectionServer;
 /// <summary>Puts the server together.</summary>
 public static class DetectionApp
 {
-    /// <summary>Room for what a form puts around a file.</summary>
-    private const long FormOverhead = 64 << 10;
-
     /// <summary>Makes the application; it listens once it runs.</summary>
     /// <param name="args">The command line: <c>--urls http://127.0.0.1:5080 --Detection:QueueLength 4</c>.</param>
     /// <exception cref="ArgumentException">A setting is out of its range; the message lists all that are.</exception>
@@ -28,7 +25,8 @@ public static class DetectionApp
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = options.MaxBodyBytes + FormOverhead;
+            // ImageBody has the limit. Kestrel's own would close the connection on a body that is still coming, and many a client would then never read why.
+            kestrel.Limits.MaxRequestBodySize = null;
         });
         builder.Services
             .Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(options.DrainSeconds))

@@ -1,6 +1,4 @@
-using DetectionServer.Work;
-using FilterPruning.Detection.Data;
-using Microsoft.AspNetCore.Http.Features;
+using System.IO.Pipelines;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Net.Http.Headers;
 using SkiaSharp;
@@ -15,6 +13,9 @@ internal sealed class ImageBody(ServerOptions options) : IDisposable
 
     private readonly SemaphoreSlim _uploads = new(options.MaxUploads);
 
+    /// <summary>Bodies that are on their way in.</summary>
+    public int Uploading => options.MaxUploads - _uploads.CurrentCount;
+
     /// <summary>Reads and checks.</summary>
     /// <exception cref="ProblemException">408, 413, 415, 422 or 429: it says what is wrong.</exception>
     /// <exception cref="OperationCanceledException">The client went away.</exception>
@@ -24,21 +25,12 @@ internal sealed class ImageBody(ServerOptions options) : IDisposable
             throw TooManyBytes();
         if (!_uploads.Wait(0, CancellationToken.None))
             throw new BusyException($"{options.MaxUploads} pictures are being uploaded already, and no more are taken at the same time. Try again in a moment.");
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        deadline.CancelAfter(TimeSpan.FromSeconds(options.UploadSeconds));
         try
         {
-            var bytes = IsForm(request, out var boundary) ? await ReadForm(request.Body, boundary, deadline.Token) : await ReadAll(request.Body, deadline.Token);
+            var body = await ReadAll(request.BodyReader, cancellation);
+            var bytes = IsForm(request, out var boundary) ? await FileOf(body, boundary) : body;
             Check(bytes);
             return bytes;
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            throw new ProblemException(StatusCodes.Status408RequestTimeout, "The upload took too long", $"The body did not come within {options.UploadSeconds:0.#} seconds. Send a smaller picture, or send it faster.");
-        }
-        catch (BadHttpRequestException error) when (error.StatusCode == StatusCodes.Status413PayloadTooLarge)
-        {
-            throw TooManyBytes();
         }
         finally
         {
@@ -59,40 +51,53 @@ internal sealed class ImageBody(ServerOptions options) : IDisposable
             : throw new ProblemException(StatusCodes.Status400BadRequest, "The form cannot be read", "The header Content-Type of a form must give a boundary of at most 200 characters.");
     }
 
-    // The form's parts are read from the stream as they come: nothing goes to the disk.
-    private async Task<byte[]> ReadForm(Stream body, string boundary, CancellationToken cancellation)
+    // Memory is taken for what has come, not for what the header promises.
+    private async Task<byte[]> ReadAll(PipeReader body, CancellationToken cancellation)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(options.UploadSeconds));
+        // A read that is told to end leaves the body in order; one whose token is cancelled does not.
+        using var ending = deadline.Token.UnsafeRegister(static reader => ((PipeReader)reader!).CancelPendingRead(), body);
+        using var bytes = new MemoryStream();
+        for (; ; )
+        {
+            var read = await body.ReadAsync(cancellation);
+            var tooMuch = bytes.Length + read.Buffer.Length > options.MaxBodyBytes;
+            foreach (var part in read.Buffer)
+            {
+                if (!tooMuch)
+                    bytes.Write(part.Span);
+            }
+
+            body.AdvanceTo(read.Buffer.End);
+            if (tooMuch)
+                throw TooManyBytes();
+            if (read.IsCompleted)
+                return bytes.ToArray();
+            if (deadline.IsCancellationRequested)
+                throw new ProblemException(StatusCodes.Status408RequestTimeout, "The upload took too long", $"The body did not come within {options.UploadSeconds:0.#} seconds. Send a smaller picture, or send it faster.");
+        }
+    }
+
+    private static async Task<byte[]> FileOf(byte[] form, string boundary)
     {
         try
         {
-            var reader = new MultipartReader(boundary, body) { HeadersCountLimit = 16, HeadersLengthLimit = 8 << 10 };
-            while (await reader.ReadNextSectionAsync(cancellation) is { } section)
+            var reader = new MultipartReader(boundary, new MemoryStream(form)) { HeadersCountLimit = 16, HeadersLengthLimit = 8 << 10 };
+            while (await reader.ReadNextSectionAsync() is { } section)
             {
-                if (section.GetContentDispositionHeader()?.IsFileDisposition() == true)
-                    return await ReadAll(section.Body, cancellation);
+                if (section.GetContentDispositionHeader()?.IsFileDisposition() != true)
+                    continue;
+                using var file = new MemoryStream();
+                await section.Body.CopyToAsync(file);
+                return file.ToArray();
             }
         }
-        catch (Exception error) when (error is InvalidDataException or (IOException and not BadHttpRequestException))
+        catch (Exception error) when (error is IOException or InvalidDataException)
         {
             throw new ProblemException(StatusCodes.Status400BadRequest, "The form cannot be read", $"{error.Message} Send one file in a form of type multipart/form-data, or the picture itself as the body.");
         }
 
         throw new ProblemException(StatusCodes.Status400BadRequest, "The form has no file", "Send one file in the form (with curl: -F file=@photo.jpg), or the picture itself as the body.");
-    }
-
-    // Memory is taken for what has come, not for what the header promises.
-    private async Task<byte[]> ReadAll(Stream body, CancellationToken cancellation)
-    {
-        using var bytes = new MemoryStream();
-        var buffer = new byte[64 << 10];
-        int read;
-        while ((read = await body.ReadAsync(buffer, cancellation)) > 0)
-        {
-            if (bytes.Length + read > options.MaxBodyBytes)
-                throw TooManyBytes();
-            bytes.Write(buffer, 0, read);
-        }
-
-        return bytes.ToArray();
     }
 
     private void Check(byte[] bytes)

@@ -24,9 +24,7 @@ internal sealed partial class RequestHandler(WorkQueue queue, Workers workers, I
             var job = new Job(bytes, wanted);
             Admit(queue.TryAdd(job));
             metrics.Accepted();
-            DetectionAnswer answer;
-            using (aborted.UnsafeRegister(_ => queue.Abandon(job), null))
-                answer = await job.Answer.WaitAsync(aborted);
+            var answer = await AnswerOf(job, aborted);
             metrics.Answered(clock.GetElapsedTime(job.AcceptedAt, job.StartedAt), clock.GetElapsedTime(job.AcceptedAt));
             metrics.Ended(endpoint, Outcome.Answered);
             return respond(job, answer);
@@ -65,6 +63,19 @@ internal sealed partial class RequestHandler(WorkQueue queue, Workers workers, I
             metrics.Ended(endpoint, Outcome.Failed);
             LogFailed(endpoint, error);
             return Results.Problem("The detector failed on this picture. The server's log says why.", statusCode: StatusCodes.Status500InternalServerError, title: "Something went wrong");
+        }
+    }
+
+    private async Task<DetectionAnswer> AnswerOf(Job job, CancellationToken aborted)
+    {
+        try
+        {
+            return await job.Answer.WaitAsync(aborted);
+        }
+        catch (OperationCanceledException)
+        {
+            queue.Abandon(job);
+            throw;
         }
     }
 

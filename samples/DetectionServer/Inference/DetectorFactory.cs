@@ -14,7 +14,8 @@ internal sealed partial class DetectorFactory(ServerOptions options, ILogger<Det
 
     private string DensePath => options.DenseModel ?? ShippedModel;
 
-    private string PrunedPath => options.PrunedModel ?? _madePruned ?? throw new InvalidOperationException($"{nameof(Prepare)} comes first.");
+    /// <summary>The file of the pruned model; after <see cref="Prepare"/>.</summary>
+    public string PrunedPath => options.PrunedModel ?? _madePruned ?? throw new InvalidOperationException($"{nameof(Prepare)} comes first.");
 
     public ModelsInfo Prepare(CancellationToken cancellation)
     {
