@@ -1,13 +1,17 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using FilterPruning.Detection.Data;
+using FilterPruning.Detection.Models;
 using FilterPruning.Detection.Onnx;
 
 namespace FilterPruning.Cli.Export;
 
 /// <summary><c>--format onnx</c>: the whole detector as one ONNX graph, run in ONNX Runtime before it is kept.</summary>
-internal sealed class OnnxExport : IExportFormat
+/// <param name="compare">Runs detector and graph on images; another one only in tests.</param>
+internal sealed class OnnxExport(OnnxExport.Comparer? compare = null) : IExportFormat
 {
+    private readonly Comparer _compare = compare ?? OnnxVerifier.Compare;
+
     private readonly Option<int> _opset = new("--opset")
     {
         Description = $"onnx: the operator set, {OnnxExportOptions.MinOpset} to {OnnxExportOptions.MaxOpset} (default {OnnxExportOptions.MinOpset}).",
@@ -27,10 +31,20 @@ internal sealed class OnnxExport : IExportFormat
         HelpName = "true|false",
     };
 
-    private readonly Option<string?> _image = new("--image") { Description = "onnx: compare and time on this picture; made-up ones otherwise.", HelpName = "FILE" };
+    private readonly Option<string[]> _image = new("--image")
+    {
+        Description = "onnx: compare and time on these pictures; made-up ones otherwise.",
+        DefaultValueFactory = _ => [],
+        AllowMultipleArgumentsPerToken = true,
+        HelpName = "FILE",
+    };
+
     private readonly Option<int> _time = new("--time") { Description = "onnx: time ONNX Runtime in this many rounds.", HelpName = "ROUNDS" };
     private readonly Option<string?> _against = new("--against") { Description = "onnx: time this exported detector turn by turn with the new one.", HelpName = "FILE" };
     private readonly Option<int> _threads = new("--threads") { Description = "onnx: ONNX Runtime's threads (default: its choice).", HelpName = "N" };
+
+    /// <summary>How detector and graph are compared.</summary>
+    internal delegate DetectionComparison Comparer(MaskRcnnModel model, OnnxRunner runner, IReadOnlyList<Tensor> images, CancellationToken cancellation);
 
     public string Name => "onnx";
 
@@ -46,7 +60,7 @@ internal sealed class OnnxExport : IExportFormat
     {
         Check(job);
         using var scope = NewDisposeScope();
-        var images = job.Parsed.GetValue(_image) is { } file ? [ImageFile.Load(file)] : OnnxVerifier.MadeUpImages(job.Model.Options.MinSize);
+        var images = job.Parsed.GetValue(_image) is { Length: > 0 } files ? [.. files.Select(ImageFile.Load)] : OnnxVerifier.MadeUpImages(job.Model.Options.MinSize);
         var options = new OnnxExportOptions
         {
             Opset = job.Parsed.GetValue(_opset),
@@ -74,10 +88,10 @@ internal sealed class OnnxExport : IExportFormat
 
     private void Check(ExportJob job)
     {
-        foreach (var (option, file) in new[] { ("--image", job.Parsed.GetValue(_image)), ("--against", job.Parsed.GetValue(_against)) })
+        foreach (var file in job.Parsed.GetValue(_image)!.Append(job.Parsed.GetValue(_against)))
         {
             if (file is not null && !File.Exists(file))
-                throw new ArgumentException($"There is no file '{file}'. Give {option} a file that exists.");
+                throw new ArgumentException($"There is no file '{file}'. Give --image and --against files that exist.");
         }
 
         if (job.Parsed.GetValue(_time) < 0)
@@ -93,13 +107,13 @@ internal sealed class OnnxExport : IExportFormat
         using var runner = Open(staged, job);
         if (options.HalfPrecisionWeights)
         {
-            var rounding = OnnxVerifier.Compare(job.Model, runner, images, job.Cancellation);
+            var rounding = _compare(job.Model, runner, images, job.Cancellation);
             json["rounding"] = ToJson(rounding, images.Count);
             lines.Add($"Rounding the weights to float16: {rounding}.");
             OnnxVerifier.RoundWeights(job.Model);
         }
 
-        var comparison = OnnxVerifier.Compare(job.Model, runner, images, job.Cancellation);
+        var comparison = _compare(job.Model, runner, images, job.Cancellation);
         json["verify"] = ToJson(comparison, images.Count);
         lines.Add($"ONNX Runtime on {images.Count} image(s): {comparison}.");
         if (!comparison.IsWithinTolerance)

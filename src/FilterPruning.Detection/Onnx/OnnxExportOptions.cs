@@ -8,8 +8,8 @@ public sealed record OnnxExportOptions
     /// <summary>The oldest operator set the graph can be written in.</summary>
     public const int MinOpset = 16;
 
-    /// <summary>The newest operator set the graph can be written in.</summary>
-    public const int MaxOpset = 22;
+    /// <summary>The newest operator set the graph can be written in: the last one before RoiAlign 22, which runtimes do not have yet.</summary>
+    public const int MaxOpset = 21;
 
     /// <summary>The version of the standard operators, <see cref="MinOpset"/> to <see cref="MaxOpset"/>. The graph is the same in all of them. Default 16, which the most runtimes read.</summary>
     public int Opset { get; init; } = MinOpset;

@@ -22,6 +22,8 @@ internal sealed class StagedFiles : IDisposable
     {
         try
         {
+            if (!_created && Path.GetDirectoryName(Path.GetFullPath(path)) is { } parent && !Directory.Exists(parent))
+                throw new DirectoryNotFoundException($"There is no folder '{parent}'.");
             Directory.CreateDirectory(_folder);
             _created = true;
             using var stream = new FileStream(Staged(path), FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16);

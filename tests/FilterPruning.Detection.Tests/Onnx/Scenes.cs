@@ -2,7 +2,6 @@ using FilterPruning.Detection.Data;
 using FilterPruning.Detection.Models;
 using FilterPruning.Graph;
 using FilterPruning.Planning;
-using FilterPruning.Recovery;
 using FilterPruning.Surgery;
 
 namespace FilterPruning.Detection.Tests.Onnx;
@@ -10,28 +9,21 @@ namespace FilterPruning.Detection.Tests.Onnx;
 /// <summary>The small trained detector, whole and pruned, and images of several sizes.</summary>
 internal static class Scenes
 {
-    private const int RepairImages = 3;
-
     public static string Checkpoint => Path.Combine(AppContext.BaseDirectory, "checkpoints", "shapescenes.safetensors");
 
     /// <summary>The detector; the caller owns it.</summary>
     public static MaskRcnnModel Dense() => DetectorFile.Load(Checkpoint).Model;
 
-    /// <summary>The detector pruned and repaired; the caller owns it.</summary>
+    /// <summary>The detector with this share of its channels cut, not repaired; the caller owns it.</summary>
     public static MaskRcnnModel Pruned(double ratio)
     {
         var model = Dense();
         if (ratio == 0)
             return model;
-        using var scope = NewDisposeScope();
+        using var image = Scene(77, 0);
         using var guard = no_grad();
-        Tensor[] images = [.. Enumerable.Range(0, RepairImages).Select(i => Scene(77, i))];
-        var graph = DependencyGraph.Trace(model, detector => detector.Detect([images[0]]));
-        var plan = PruningPlanner.CreatePlan(graph, new PruningOptions { Ratio = ratio });
-        var calibration = new CalibrationForward(64);
-        using (var sample = CalibrationSample.Collect(model, graph, images, (detector, image) => calibration.Run(detector, image)))
-            LeastSquaresRepair.Apply(model, sample, plan);
-        using var cut = Surgeon.Apply(graph, plan);
+        var graph = DependencyGraph.Trace(model, detector => detector.Detect([image]));
+        using var cut = Surgeon.Apply(graph, PruningPlanner.CreatePlan(graph, new PruningOptions { Ratio = ratio }));
         return model;
     }
 
