@@ -45,7 +45,7 @@ internal sealed class RoiHeads : nn.Module, IFusible
         _maskLayers = [.. mask_head.children().Select(layer => new FusedConvolution((nn.Module<Tensor, Tensor>)layer))];
     }
 
-    IEnumerable<FusedConvolution> IFusible.Fusions => _maskLayers;
+    IEnumerable<IFusedLayer> IFusible.Fusions => _maskLayers;
 
     /// <summary>What is found among the proposals, at the resized images' scale with masks of 28 × 28; moved to the caller's scope.</summary>
     public Detection[] Detect(Tensor[] features, Tensor[] proposals, IReadOnlyList<(int Height, int Width)> sizes, StageClock? clock = null)
