@@ -5,10 +5,10 @@ namespace FilterPruning.Detection.Models;
 /// <summary>Keeps a detector prepared for inference until it is disposed. See <see cref="MaskRcnnModel.PrepareForInference"/>.</summary>
 public sealed class PreparedInference : IDisposable
 {
-    private readonly FusedConvolution[] _fusions;
+    private readonly IFusedLayer[] _fusions;
     private Action? _ended;
 
-    internal PreparedInference(IEnumerable<FusedConvolution> fusions, Action ended)
+    internal PreparedInference(IEnumerable<IFusedLayer> fusions, Action ended)
     {
         _fusions = [.. fusions];
         _ended = ended;
