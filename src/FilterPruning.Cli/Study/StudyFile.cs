@@ -48,6 +48,7 @@ internal sealed class StudyFile : IDisposable
         {
             // Others may read while it grows.
             stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+            ResultsFile.CheckLength(path, stream.Length);
             var bytes = new byte[stream.Length];
             stream.ReadExactly(bytes);
             var complete = Array.LastIndexOf(bytes, LineEnd) + 1;
@@ -79,6 +80,7 @@ internal sealed class StudyFile : IDisposable
         if (!File.Exists(path))
             return [];
         using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        ResultsFile.CheckLength(path, stream.Length);
         var bytes = new byte[stream.Length];
         stream.ReadExactly(bytes);
         return Parse(bytes.AsSpan(0, Array.LastIndexOf(bytes, LineEnd) + 1), path);
@@ -124,7 +126,8 @@ internal sealed class StudyFile : IDisposable
         }
     }
 
-    private static List<StudyPoint> Parse(ReadOnlySpan<byte> bytes, string path)
+    /// <summary>The points of complete lines.</summary>
+    internal static List<StudyPoint> Parse(ReadOnlySpan<byte> bytes, string path)
     {
         var points = new List<StudyPoint>();
         for (var line = 1; !bytes.IsEmpty; line++)
@@ -138,8 +141,9 @@ internal sealed class StudyFile : IDisposable
             {
                 points.Add(StudyPoint.FromJson(text));
             }
-            catch (JsonException error)
+            catch (Exception error) when (error is JsonException or InvalidOperationException)
             {
+                // Half a surrogate pair is an InvalidOperationException.
                 throw new ArgumentException($"Line {line} of '{path}' is no point of a study: {error.Message} Repair or remove that line, or give another file.", error);
             }
         }

@@ -9,6 +9,7 @@ internal sealed class PthTensorWalk
     private readonly PthLimits _limits;
     private readonly OrderedDictionary<string, PthTensor> _found = new(StringComparer.Ordinal);
     private int _values;
+    private long _characters;
 
     private PthTensorWalk(string path, PthLimits limits) => (_path, _limits) = (path, limits);
 
@@ -43,7 +44,17 @@ internal sealed class PthTensorWalk
         }
     }
 
-    private static string Join(string? parent, string key) => parent is null ? key : $"{parent}.{key}";
+    // One long key is in the name of everything below it, and a list of references costs two bytes an element.
+    private string Join(string? parent, string key)
+    {
+        var length = (parent is null ? 0L : parent.Length + 1L) + key.Length;
+        if (length > _limits.NameLength)
+            throw Limit($"a name in its tree has {length} characters once dots join the keys, more than {_limits.NameLength}", nameof(PthLimits.NameLength));
+        _characters += length;
+        if (_characters > _limits.NameCharacters)
+            throw Limit($"the names in its tree have more than {_limits.NameCharacters} characters", nameof(PthLimits.NameCharacters));
+        return parent is null ? key : $"{parent}.{key}";
+    }
 
     private static string Word(object key) => key as string ?? (key is object?[] tuple ? $"({tuple.Length} values)" : Convert.ToString(key, CultureInfo.InvariantCulture)!);
 
