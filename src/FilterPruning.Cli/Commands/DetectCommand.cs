@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json.Nodes;
 using FilterPruning.Detection.Data;
 using FilterPruning.Detection.Models;
+using FilterPruning.Storage;
 
 namespace FilterPruning.Cli.Commands;
 
@@ -34,6 +35,8 @@ internal static class DetectCommand
             var paths = parsed.GetValue(images)!;
             foreach (var path in paths.Where(path => !File.Exists(path)))
                 throw new ArgumentException($"There is no file '{path}'.");
+            if (parsed.GetValue(output) is { } folder)
+                OutputFile.Check(Path.Combine(folder, "detections.png"), makeFolder: true);
             var (detector, description) = model.Load(parsed);
             using var owned = detector;
             using var noGrad = no_grad();
@@ -60,9 +63,8 @@ internal static class DetectCommand
         var found = detector.Detect([image])[0];
         if (folder is not null)
         {
-            Directory.CreateDirectory(folder);
             var picture = DetectionOverlay.Draw(image, found, description.ClassNames, new OverlayOptions { ScoreThreshold = threshold });
-            File.WriteAllBytes(Path.Combine(folder, Path.GetFileNameWithoutExtension(path) + ".detections.png"), picture);
+            AtomicFile.WriteBytes(Path.Combine(folder, Path.GetFileNameWithoutExtension(path) + ".detections.png"), picture);
         }
 
         return ToJson(path, image, found, description.ClassNames, threshold);
