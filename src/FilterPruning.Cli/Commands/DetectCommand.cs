@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using FilterPruning.Detection.Data;
 using FilterPruning.Detection.Models;
 using FilterPruning.Detection.Pipeline;
+using FilterPruning.Storage;
 
 namespace FilterPruning.Cli.Commands;
 
@@ -36,11 +37,11 @@ internal static class DetectCommand
             var paths = parsed.GetValue(images)!;
             foreach (var path in paths.Where(path => !File.Exists(path)))
                 throw new ArgumentException($"There is no file '{path}'.");
-            var (detector, description) = model.Load(parsed);
-            using var owned = detector;
             var folder = parsed.GetValue(output);
             if (folder is not null)
-                Directory.CreateDirectory(folder);
+                OutputFile.Check(Path.Combine(folder, "detections.png"), makeFolder: true);
+            var (detector, description) = model.Load(parsed);
+            using var owned = detector;
             var results = Detect(detector, description, paths, threshold, folder, cancellation);
 
             if (parsed.GetValue(json))
@@ -77,7 +78,7 @@ internal static class DetectCommand
         if (folder is not null)
         {
             var picture = DetectionOverlay.Draw(image, found, classNames, new OverlayOptions { ScoreThreshold = threshold });
-            File.WriteAllBytes(Path.Combine(folder, Path.GetFileNameWithoutExtension(path) + ".detections.png"), picture);
+            AtomicFile.WriteBytes(Path.Combine(folder, Path.GetFileNameWithoutExtension(path) + ".detections.png"), picture);
         }
 
         return ToJson(path, image, found, classNames, threshold);

@@ -7,6 +7,7 @@ using FilterPruning.Detection.Models;
 using FilterPruning.Planning;
 using FilterPruning.Recovery;
 using FilterPruning.Schedules;
+using FilterPruning.Storage;
 using FilterPruning.Surgery;
 
 namespace FilterPruning.Cli.Commands;
@@ -82,9 +83,9 @@ internal static class PruneCommand
                 KeepFrozen = parsed.GetValue(keepFrozen),
             };
             var sensitivity = parsed.GetValue(scan) is { } scanFile ? SensitivityScan.Load(scanFile) : null;
-            CheckFolderOf(parsed.GetValue(output)!);
+            OutputFile.Check(parsed.GetValue(output)!);
             if (parsed.GetValue(planFile) is { } planPath)
-                CheckFolderOf(planPath);
+                OutputFile.Check(planPath);
 
             var clock = Stopwatch.StartNew();
             var (detector, description) = model.Load(parsed);
@@ -119,7 +120,7 @@ internal static class PruneCommand
             var measured = times ? Output.WithProgress("Timing the result", _ => job.TimeAfterCut()) : (double?)null;
             DetectorFile.SavePruned(detector, earlier is null ? plan : earlier.Then(plan), description, parsed.GetValue(output)!);
             if (parsed.GetValue(planFile) is { } path)
-                File.WriteAllText(path, plan.ToJson());
+                AtomicFile.WriteText(path, plan.ToJson());
             if (parsed.GetValue(json))
                 Output.Json(ToJson(plan, job, measured, proof, repaired, clock.Elapsed, parsed.GetValue(output)!));
             else
@@ -163,14 +164,6 @@ internal static class PruneCommand
         return equals > 0 && double.TryParse(text[(equals + 1)..], NumberStyles.Float, CultureInfo.InvariantCulture, out var ratio)
             ? new LayerRatio(text[..equals], ratio)
             : throw new ArgumentException($"--layer-ratio is '{text}'; allowed is a pattern, '=' and a ratio, for instance 'backbone.body.layer4=0.3'.");
-    }
-
-    // Found out before minutes of work, not after.
-    private static void CheckFolderOf(string path)
-    {
-        var folder = Path.GetDirectoryName(Path.GetFullPath(path));
-        if (!Directory.Exists(folder))
-            throw new ArgumentException($"The folder '{folder}' for '{path}' does not exist. Create it first.");
     }
 
     private static JsonObject ToJson(PruningPlan plan, PruneJob job, double? measured, double proofError, RepairReport? repaired, TimeSpan elapsed, string path)

@@ -3,6 +3,7 @@ using FilterPruning.Detection.Data;
 using FilterPruning.Detection.Evaluation;
 using FilterPruning.Detection.Models;
 using FilterPruning.Planning;
+using FilterPruning.Storage;
 
 namespace FilterPruning.Cli.Demo;
 
@@ -31,7 +32,7 @@ internal static class DemoRun
 
         var file = Path.Combine(folder, "pruned.safetensors");
         DetectorFile.SavePruned(chosen.Model, chosen.Plan, description, file);
-        File.WriteAllText(Path.Combine(folder, "plan.json"), chosen.Plan.ToJson());
+        AtomicFile.WriteText(Path.Combine(folder, "plan.json"), chosen.Plan.ToJson());
 
         var test = DataFolders.Open(DataSource.ShapeScenesName, DataPart.Test, images, seed: 0);
         (string Title, MaskRcnnModel Model)[] models = [("dense", dense), (DemoResult.RawTitle, raw.Model), (DemoResult.RepairedTitle, repaired.Model), (DemoResult.ChosenTitle, chosen.Model)];

@@ -75,10 +75,12 @@ public sealed class DetectionTrainer
     /// <param name="cancellation">Looked at between iterations: a cancelled run writes a checkpoint and throws.</param>
     /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
     /// <exception cref="TrainingDivergedException">A loss or gradient is infinite or not a number; the last checkpoint is untouched.</exception>
+    /// <exception cref="InvalidOperationException">The model runs, or is changed, on another thread.</exception>
     /// <exception cref="ArgumentException">A pattern of <see cref="TrainingOptions.Frozen"/> matches no parameter, or nothing is left to train.</exception>
     /// <exception cref="PruningException">The checkpoint does not fit model, data or options, or a sample could not be loaded.</exception>
     public TrainingResult Train(IProgress<TrainingProgress>? progress = null, Action<TrainingProgress>? evaluate = null, CancellationToken cancellation = default)
     {
+        using var alone = ModelUse.Change(_model, "a training");
         using var scope = NewDisposeScope();
         using var surroundings = new TrainingSurroundings(_model, _options.Frozen);
         using var state = new TrainingState(_model, surroundings.Trainable, _options, Momentum);

@@ -76,7 +76,7 @@ public sealed class LatencyModel
     {
         ArgumentNullException.ThrowIfNull(graph);
         ArgumentOutOfRangeException.ThrowIfLessThan(repeats, 1);
-        using var quiet = new QuietRun(graph.Model);
+        using var quiet = new QuietRun(graph.Model, "a measurement of latencies");
         var device = graph.Model.parameters().Select(parameter => parameter.device).FirstOrDefault() ?? CPU;
         return LayerTimer.Clock(() => RunOnce(graph), device, repeats);
     }
@@ -89,7 +89,7 @@ public sealed class LatencyModel
         options.Validate();
         GraphChecks.ThrowIfStale(graph);
         using var scope = NewDisposeScope();
-        using var quiet = new QuietRun(graph.Model);
+        using var quiet = new QuietRun(graph.Model, "a measurement of latencies");
         var device = graph.Model.parameters().Select(parameter => parameter.device).FirstOrDefault() ?? CPU;
         var cache = LatencyCache.Open(options.CachePath);
         var place = LatencyCache.Surroundings(device);
@@ -108,11 +108,14 @@ public sealed class LatencyModel
             var perElement = PerElement(timed, device, clock, options.Repeats);
             var multiple = options.MeasureMultiple ? WidthMultiple.Of(timed, parts.ToDictionary(entry => entry.Key, entry => entry.Value.Whole), (layer, call, width) => cache.Get($"{place}: {Kernel(layer, call)} {width}>{width}", () => time(layer, call, width, width))) : 1;
             options.Progress?.Report(1);
-            return new LatencyModel(graph, parts, whole, perElement, multiple);
-        }
-        finally
-        {
+            var model = new LatencyModel(graph, parts, whole, perElement, multiple);
             cache.Save();
+            return model;
+        }
+        catch
+        {
+            cache.TrySave();
+            throw;
         }
     }
 
