@@ -6,8 +6,8 @@ namespace DetectionServer.Http;
 /// <summary><c>POST /detect</c> and <c>POST /compare</c>.</summary>
 internal static class DetectionEndpoints
 {
-    // The first run at a new size orders weights for it; the second one shows what the model takes.
-    private const int ComparedRuns = 2;
+    // The first run at a new size orders weights for it; those after it show what the model takes.
+    private const int ComparedRuns = 3;
 
     private static readonly ModelName[] Both = [ModelName.Dense, ModelName.Pruned];
 

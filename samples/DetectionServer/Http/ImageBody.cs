@@ -11,6 +11,9 @@ internal sealed class ImageBody(ServerOptions options) : IDisposable
     // What browsers and phones send. SkiaSharp decodes more; each format more is code that strangers can feed.
     private static readonly SKEncodedImageFormat[] Formats = [SKEncodedImageFormat.Png, SKEncodedImageFormat.Jpeg, SKEncodedImageFormat.Webp];
 
+    // The models reduce the longer side to some hundred pixels; the shorter one must not vanish.
+    private const int MaxRatio = 64;
+
     private readonly SemaphoreSlim _uploads = new(options.MaxUploads);
 
     /// <summary>Bodies that are on their way in.</summary>
@@ -112,12 +115,19 @@ internal sealed class ImageBody(ServerOptions options) : IDisposable
                 StatusCodes.Status415UnsupportedMediaType, "This is not a picture", $"The {bytes.Length:N0} bytes are not in a format that is known here. Send a PNG, JPEG or WebP picture.");
         }
 
-        var pixels = (long)codec.Info.Width * codec.Info.Height;
-        if (pixels > options.MaxPixels)
+        var (width, height) = (codec.Info.Width, codec.Info.Height);
+        if ((long)width * height > options.MaxPixels)
         {
             throw new ProblemException(
                 StatusCodes.Status413PayloadTooLarge, "The picture has too many pixels",
-                $"It is {codec.Info.Width:N0} × {codec.Info.Height:N0} pixels; at most {options.MaxPixels:N0} in all are allowed. Make it smaller: the models look at a reduced copy anyway.");
+                $"It is {width:N0} × {height:N0} pixels; at most {options.MaxPixels:N0} in all are allowed. Make it smaller: the models look at a reduced copy anyway.");
+        }
+
+        if (Math.Max(width, height) > MaxRatio * (long)Math.Min(width, height))
+        {
+            throw new ProblemException(
+                StatusCodes.Status422UnprocessableEntity, "The picture is too narrow",
+                $"It is {width:N0} × {height:N0} pixels; one side may be at most {MaxRatio} times as long as the other. The models look at a reduced copy, of which nothing would be left.");
         }
     }
 

@@ -9,6 +9,9 @@ internal sealed class SampleScenes(ServerOptions options)
     private const int Seed = 1_000_000;
     private const int Scenes = 12;
 
+    // There is more to see in this one and in those after it.
+    private const int First = 3;
+
     private readonly ShapeScenes _data = ShapeScenes.Create(Scenes, Seed, new ShapeScenesOptions { Width = 480, Height = 360, MinObjects = 3, EmptyProbability = 0 });
     private readonly byte[]?[] _made = new byte[]?[Scenes];
     private readonly Lock _lock = new();
@@ -28,6 +31,6 @@ internal sealed class SampleScenes(ServerOptions options)
     private byte[] Draw(int number)
     {
         using var scope = NewDisposeScope();
-        return ImageFile.EncodePng(_data.Load(number).Image);
+        return ImageFile.EncodePng(_data.Load((number + First) % Scenes).Image);
     }
 }

@@ -27,7 +27,15 @@ internal sealed class Detector : IDetector
         using var scope = NewDisposeScope();
         using var guard = no_grad();
         var pixels = ImageFile.Decode(image); // [3, H, W]
-        var found = request.Models.Select(name => Look(name, pixels, request)).ToArray();
+        var looks = request.Models.Select(name => new Look(name)).ToArray();
+        // In turn: whatever else the machine does meanwhile hits all models alike.
+        for (var run = 0; run < request.Runs; run++)
+        {
+            foreach (var look in looks)
+                look.Again(_models[(int)look.Model].Model, pixels);
+        }
+
+        var found = looks.Select(look => Describe(look, pixels, _models[(int)look.Model].Description.ClassNames, request)).ToArray();
         return new DetectionAnswer((int)pixels.shape[2], (int)pixels.shape[1], found);
     }
 
@@ -37,33 +45,17 @@ internal sealed class Detector : IDetector
             model.Dispose();
     }
 
-    private ModelFinding Look(ModelName name, Tensor pixels, DetectionRequest request)
+    private static ModelFinding Describe(Look look, Tensor pixels, IReadOnlyList<string> classes, DetectionRequest request)
     {
-        using var scope = NewDisposeScope();
-        var (model, description) = _models[(int)name];
-        var best = double.MaxValue;
-        Detection? detection = null;
-        for (var run = 0; run < request.Runs; run++)
-        {
-            detection?.Dispose();
-            var start = Stopwatch.GetTimestamp();
-            detection = model.Detect([pixels])[0];
-            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-        }
-
-        return Describe(name, best, pixels, detection!, description.ClassNames, request);
-    }
-
-    private static ModelFinding Describe(ModelName name, double milliseconds, Tensor pixels, Detection found, IReadOnlyList<string> classes, DetectionRequest request)
-    {
+        var found = look.Found!;
         // Best first, so those that are wanted come first.
         var scores = found.Scores.data<float>().ToArrayOrEmpty(found.Count).TakeWhile(score => score >= request.Score).ToArray();
         var labels = found.Labels.data<long>().ToArrayOrEmpty(found.Count)[..scores.Length].Select(label => (int)label).ToArray();
         var corners = found.Boxes.data<float>().ToArrayOrEmpty(4 * found.Count);
         return new ModelFinding
         {
-            Model = name,
-            Milliseconds = milliseconds,
+            Model = look.Model,
+            Milliseconds = look.Milliseconds,
             Boxes = [.. scores.Select((_, i) => corners[(4 * i)..(4 * i + 4)])],
             Labels = labels,
             Names = [.. labels.Select(label => classes[label - 1])],
@@ -86,5 +78,25 @@ internal sealed class Detector : IDetector
         using var scope = NewDisposeScope();
         using var guard = no_grad();
         model.Detect([zeros([3, size, size], float32)]);
+    }
+
+    /// <summary>One model's look at a picture, once or more often.</summary>
+    private sealed class Look(ModelName model)
+    {
+        public ModelName Model { get; } = model;
+
+        /// <summary>What was found the last time.</summary>
+        public Detection? Found { get; private set; }
+
+        /// <summary>Of the shortest time.</summary>
+        public double Milliseconds { get; private set; } = double.MaxValue;
+
+        public void Again(MaskRcnnModel detector, Tensor pixels)
+        {
+            Found?.Dispose();
+            var start = Stopwatch.GetTimestamp();
+            Found = detector.Detect([pixels])[0];
+            Milliseconds = Math.Min(Milliseconds, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+        }
     }
 }

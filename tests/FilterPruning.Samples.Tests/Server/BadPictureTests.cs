@@ -31,6 +31,15 @@ public class BadPictureTests(RealServer real)
     public async Task Too_many_pixels() => Assert.Contains("2,001 × 2,000 pixels; at most 4,000,000", await Problem(Pictures.Blank(2001, 2000), 413), StringComparison.Ordinal);
 
     [Fact]
+    public async Task Too_narrow_and_just_not()
+    {
+        Assert.Contains("at most 64 times", await Problem(Pictures.Blank(65, 1), 422), StringComparison.Ordinal);
+        Assert.Contains("at most 64 times", await Problem(Pictures.Blank(10, 20_000), 422), StringComparison.Ordinal);
+        foreach (var (width, height) in new[] { (64, 1), (1, 64), (1, 1), (1280, 20) })
+            Assert.Equal(System.Net.HttpStatusCode.OK, (await real.Client.Send("detect", Pictures.Blank(width, height))).StatusCode);
+    }
+
+    [Fact]
     public async Task A_header_that_claims_more_than_any_memory() => Assert.Contains("1,000,000 × 900,000", await Problem(Pictures.Claiming(1_000_000, 900_000), 413), StringComparison.Ordinal);
 
     [Fact]

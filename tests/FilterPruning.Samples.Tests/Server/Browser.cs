@@ -78,7 +78,7 @@ internal sealed class Browser : IAsyncDisposable
     public async Task Press(string key, int code)
     {
         foreach (var type in new[] { "keyDown", "keyUp" })
-            await Call("Input.dispatchKeyEvent", new JsonObject { ["type"] = type, ["key"] = key, ["code"] = key, ["windowsVirtualKeyCode"] = code, ["text"] = type == "keyDown" && key == "Enter" ? "\r" : null });
+            await Call("Input.dispatchKeyEvent", new JsonObject { ["type"] = type, ["key"] = key, ["code"] = key, ["windowsVirtualKeyCode"] = code, ["text"] = type == "keyDown" && key == "Enter" ? "\r" : "" });
     }
 
     /// <summary>Chooses a file in an input.</summary>

@@ -12,7 +12,7 @@ public class ProcessTests(RealServer real)
     public async Task A_terminated_server_answers_what_it_accepted_and_ends_well()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no SIGTERM.");
-        const int requests = 6;
+        const int requests = 4;
         using var server = Start("--urls=http://127.0.0.1:0", $"--Detection:QueueLength={requests}", $"--Detection:DenseModel={DetectorFactory.ShippedModel}", $"--Detection:PrunedModel={real.PrunedFile}");
         try
         {
@@ -21,7 +21,7 @@ public class ProcessTests(RealServer real)
                 await Task.Delay(50);
             // Large pictures, so that most still wait when the signal comes.
             var picture = Pictures.Blank(2000, 1900);
-            var answers = Enumerable.Range(0, requests).Select(_ => client.Send("compare", picture)).ToArray();
+            var answers = Enumerable.Range(0, requests).Select(_ => client.Send("detect", picture)).ToArray();
             while (!(await client.GetStringAsync("metrics")).Contains($"\ndetection_accepted_total {requests}\n", StringComparison.Ordinal))
                 await Task.Delay(10);
             using (var kill = Process.Start("kill", ["-TERM", $"{server.Id}"]))
