@@ -39,6 +39,7 @@ internal static class PruneCommand
             (TargetMeasure.Bytes, new("--target-bytes") { Description = "Bytes of stored weights that may remain: a share (0.5, 50%) or an amount (20MB, 20MiB).", HelpName = "KEEP" }),
             (TargetMeasure.Latency, new("--target-latency") { Description = "Time of one image on this machine that may remain: a share (0.5, 50%) or a time (120ms), reckoned from times of the model's layers on the first image of --repair.", HelpName = "KEEP" }),
         };
+        var apply = new Option<string?>("--apply") { Description = "Follow a plan made before or elsewhere: a JSON file that lists layers and channels. Stands in place of --ratio and the targets.", HelpName = "FILE" };
         var scope = new Option<string>("--scope") { Description = "local: each layer loses its share; global: all filters are ranked together; isomorphic: only layers that are built alike are; allocated: each loses what costs the model's answers least, measured on the images of --repair.", DefaultValueFactory = _ => "local", HelpName = "local|global|isomorphic|allocated" };
         var criterion = new Option<string?>("--criterion") { Description = $"How important a filter is: {CriterionNames.List}, or gram: how badly the others rebuild it, measured on the images of --repair. Without this option l1, and gram with --scope allocated.", HelpName = $"{CriterionNames.List}|{Gram}" };
         var scan = new Option<string?>("--scan") { Description = "Spend the ratio or the target by the file of a finished 'filter-pruning scan' of these weights.", HelpName = "FILE" };
@@ -54,12 +55,13 @@ internal static class PruneCommand
         var output = new Option<string>("--out") { Description = "The pruned model, .safetensors with its recipe inside.", Required = true, HelpName = "FILE" };
         var planFile = new Option<string?>("--plan") { Description = "Write the plan as JSON too.", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "Print one JSON object." };
-        Option[] options = [ratio, .. targets.Select(target => target.Option), scope, scan, criterion, normalization, seed, ignore, multiple, layerRatio, mostOfLayer, keepFrozen, repair, images, output, planFile, json];
+        Option[] options = [ratio, .. targets.Select(target => target.Option), apply, scope, scan, criterion, normalization, seed, ignore, multiple, layerRatio, mostOfLayer, keepFrozen, repair, images, output, planFile, json];
         foreach (var option in options)
             command.Options.Add(option);
         command.Runs((parsed, cancellation) =>
         {
-            var target = Target(parsed, ratio, targets);
+            var target = Target(parsed, ratio, targets, apply);
+            var given = parsed.GetValue(apply) is { } applied ? File.ReadAllText(applied) : null;
             var split = Parse<PruningScope>(parsed, scope);
             var named = parsed.GetValue(criterion) ?? (split == PruningScope.Allocated ? Gram : "l1");
             var byReconstruction = string.Equals(named, Gram, StringComparison.OrdinalIgnoreCase);
@@ -91,7 +93,7 @@ internal static class PruneCommand
             var (detector, description) = model.Load(parsed);
             using var owned = detector;
             var earlier = model.PlanOf(parsed);
-            var job = new PruneJob(detector, pruning, byReconstruction, sensitivity);
+            var job = new PruneJob(detector, pruning, byReconstruction, sensitivity, given);
             IReadOnlyList<Tensor> pictures = !dataFree && parsed.GetValue(repair) is { } folder ? DataFolders.Unlabelled(folder, parsed.GetValue(images), parsed.GetValue(seed), description.Split) : [];
             var times = target is { Measure: TargetMeasure.Latency };
             var size = model.SizeOf(parsed, description);
@@ -145,9 +147,16 @@ internal static class PruneCommand
             : throw new ArgumentException($"{option.Name} is '{value}'; allowed are {string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant()}.");
     }
 
-    private static PruningTarget? Target(ParseResult parsed, Option<double> ratio, (TargetMeasure Measure, Option<string?> Option)[] targets)
+    private static PruningTarget? Target(ParseResult parsed, Option<double> ratio, (TargetMeasure Measure, Option<string?> Option)[] targets, Option<string?> apply)
     {
         var given = targets.Where(target => parsed.GetValue(target.Option) is not null).ToList();
+        if (parsed.GetValue(apply) is not null)
+        {
+            return given.Count == 0 && parsed.GetResult(ratio) is not { Implicit: false }
+                ? null
+                : throw new ArgumentException("--apply is given with --ratio or a target; the plan says itself what goes. Leave one of them out.");
+        }
+
         if (given.Count + (parsed.GetResult(ratio) is { Implicit: false } ? 1 : 0) != 1)
         {
             throw new ArgumentException(
