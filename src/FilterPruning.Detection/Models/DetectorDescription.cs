@@ -54,6 +54,10 @@ public sealed record DetectorDescription
         {
             var description = JsonSerializer.Deserialize(json, DescriptionJson.Default.DetectorDescription)
                 ?? throw new PruningException("The detector's description is empty ('null').");
+
+            // What a file leaves out is null here, in spite of its default.
+            description = description with { Options = description.Options ?? new(), Origin = description.Origin ?? "" };
+            description.ToJson(); // what cannot be written, a list without a value or an infinite number, is no description
             description.CheckSizes();
             return description;
         }

@@ -24,6 +24,6 @@ public sealed record PthLimits
     /// <summary>Characters of a tensor's name: the keys on the way to it joined by dots. Default 4,096.</summary>
     public int NameLength { get; init; } = 4_096;
 
-    /// <summary>Characters of all names together, those of the containers on the way included. One long key is in the name of every tensor below it. Default 100,000,000.</summary>
+    /// <summary>Characters of the names of all tensors together. One long key is in the name of every tensor below it. Default 100,000,000.</summary>
     public long NameCharacters { get; init; } = 100_000_000;
 }
