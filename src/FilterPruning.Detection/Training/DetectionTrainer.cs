@@ -68,7 +68,7 @@ public sealed class DetectionTrainer
     public int TotalIterations => _total;
 
     /// <summary>
-    /// Trains to the end, or from the checkpoint to the end. The model keeps its training flag, its <c>requires_grad</c> flags, and torch's default generator its state.
+    /// Trains to the end, or from the checkpoint to the end. The model's modules keep their training flags, its parameters their <c>requires_grad</c> flags, and torch's default generator its state.
     /// </summary>
     /// <param name="progress">Told after each iteration; null for none.</param>
     /// <param name="evaluate">Called in evaluation mode with the weights to judge (the average where one is kept), every <see cref="TrainingOptions.EvaluationInterval"/> iterations and at the end.</param>

@@ -13,7 +13,7 @@ internal sealed class QuietRun : IDisposable
     private readonly IDisposable _alone;
 
     /// <exception cref="InvalidOperationException">The model runs, or is changed, on another thread.</exception>
-    public QuietRun(nn.Module model, string what)
+    public QuietRun(nn.Module model, string what = "a run in evaluation mode")
     {
         _alone = ModelUse.Change(model, what);
         _model = model;
