@@ -45,7 +45,7 @@ internal sealed class RoiHeads : nn.Module, IFusible
         _maskLayers = [.. mask_head.children().Select(layer => new FusedConvolution((nn.Module<Tensor, Tensor>)layer))];
     }
 
-    IEnumerable<FusedConvolution> IFusible.Fusions => _maskLayers;
+    IEnumerable<IFusedLayer> IFusible.Fusions => _maskLayers;
 
     /// <summary>How boxes are pooled for the box head.</summary>
     public MultiScaleRoIAlign BoxPool => _boxPool;
