@@ -22,7 +22,8 @@ internal static class StudyCommand
               filter-pruning study --data data/PennFudanPed --weights dense.safetensors --out docs/results/pennfudan.jsonl
               filter-pruning study --data data/PennFudanPed --weights dense.safetensors --criteria l1 --scopes global-raw --layers inner --ratios 0.4 --out inner.jsonl
               filter-pruning study --data data/PennFudanPed --weights dense.safetensors --criteria gram --scopes allocated --targets macs:0.5 --fine-tune 0.25 --out tuned.jsonl
-              filter-pruning study --data data/PennFudanPed --weights dense.safetensors --shard 2/3 --out shard-2.jsonl --dry-run
+              filter-pruning study --data data/PennFudanPed --weights dense.safetensors --shard 2/3 --out shard-2.jsonl
+              filter-pruning study --data data/PennFudanPed --weights dense.safetensors --join shard-1.jsonl shard-2.jsonl shard-3.jsonl --shards 3 --out all.jsonl --dry-run
             """);
         var options = new StudyOptions(command);
         command.Runs((parsed, cancellation) =>
@@ -38,17 +39,13 @@ internal static class StudyCommand
         using var file = StudyFile.Open(setup.Out);
         if (file.Note is { } torn)
             Output.Note(torn);
+        var join = StudyJoin.Read(setup.Join, setup.Points);
+        if (join.Foreign > 0)
+            Output.Note($"{join.Foreign} points of the files to join are not asked for by these options; they are left out.");
         var clock = System.Diagnostics.Stopwatch.StartNew();
-        StudyRunResult result;
-        if (setup.Points.All(file.Has))
-        {
-            result = new StudyRunResult(setup.Points.Count, setup.Points.Count, 0, 0, 0);
-        }
-        else
-        {
-            using var bench = Output.WithProgress($"Loading and tracing {setup.Description.Model}", _ => Bench(setup, options, parsed));
-            result = Measure(setup, file, bench, cancellation);
-        }
+        var isMissing = setup.Points.Any(key => !file.Has(key) && !join.Points.ContainsKey(key));
+        using var bench = isMissing ? Output.WithProgress($"Loading and tracing {setup.Description.Model}", _ => Bench(setup, options, parsed)) : null;
+        var result = Measure(setup, file, join, bench, cancellation);
 
         if (parsed.GetValue(options.Json))
         {
@@ -57,6 +54,7 @@ internal static class StudyCommand
                 ["file"] = setup.Out,
                 ["points"] = result.Total,
                 ["skipped"] = result.Skipped,
+                ["joined"] = result.Joined,
                 ["measured"] = result.Measured,
                 ["failed"] = result.Failed,
                 ["left"] = result.Left,
@@ -65,13 +63,13 @@ internal static class StudyCommand
         }
         else
         {
-            Output.Line($"{result.Measured} points measured in {StudyRun.Text(clock.Elapsed.TotalSeconds)}, {result.Skipped} were there already, {result.Left} are left; {result.Failed} could not be measured. {setup.Out}");
+            Output.Line($"{result.Measured} points measured in {StudyRun.Text(clock.Elapsed.TotalSeconds)}, {result.Skipped} were there already, {result.Joined} came from other files, {result.Left} are left; {result.Failed} could not be measured. {setup.Out}");
         }
 
         return ExitCode.Done;
     }
 
-    private static StudyRunResult Measure(StudySetup setup, StudyFile file, StudyBench bench, CancellationToken cancellation)
+    private static StudyRunResult Measure(StudySetup setup, StudyFile file, StudyJoin join, StudyBench? bench, CancellationToken cancellation)
     {
         var all = setup.Points.Count;
         return Output.WithProgress($"Measuring {all} points", report => StudyRun.Run(
@@ -80,8 +78,9 @@ internal static class StudyCommand
             (key, token) =>
             {
                 var share = (double)setup.Points.Count(file.Has) / all;
-                return bench.Measure(key, about => report(share, $"{key}: {about}"), token);
+                return bench!.Measure(key, about => report(share, $"{key}: {about}"), token);
             },
+            join.Points,
             Output.Note,
             setup.Limit,
             cancellation));
@@ -110,11 +109,13 @@ internal static class StudyCommand
 
     private static int DryRun(StudySetup setup, bool json)
     {
-        var found = StudyFile.Read(setup.Out);
+        IReadOnlyList<StudyPoint> found = [.. StudyFile.Read(setup.Out), .. StudyJoin.Read(setup.Join, setup.Points).Points.Values];
         var keys = found.Select(point => point.Key).ToHashSet();
         var estimate = new StudyEstimate(found);
         var missing = setup.Points.Where(key => !keys.Contains(key)).ToList();
         var seconds = missing.Sum(estimate.Of);
+        var shards = setup.Shards.GroupBy(point => point.Shard).OrderBy(shard => shard.Key.Index)
+            .Select(shard => (shard.Key, Points: shard.Count(), Missing: shard.Count(point => !keys.Contains(point.Key)))).ToList();
         if (json)
         {
             var points = new JsonArray();
@@ -135,12 +136,13 @@ internal static class StudyCommand
                 });
             }
 
-            Output.Json(new JsonObject { ["file"] = setup.Out, ["points"] = points, ["missing"] = missing.Count, ["seconds"] = Math.Round(seconds, 1) });
+            Output.Json(new JsonObject { ["file"] = setup.Out, ["points"] = points, ["missing"] = missing.Count, ["seconds"] = Math.Round(seconds, 1), ["shards"] = ShardReport.ToJson(shards) });
             return ExitCode.Done;
         }
 
         foreach (var (key, index) in setup.Points.Select((key, index) => (key, index)))
             Output.Line(string.Create(CultureInfo.InvariantCulture, $"{index + 1,4}  {(keys.Contains(key) ? "there" : StudyRun.Text(estimate.Of(key))),-12}  {key}"));
+        ShardReport.Print(shards);
         Output.Line($"{setup.Points.Count} points, {missing.Count} to measure: about {StudyRun.Text(seconds)}{(found.Count == 0 ? " on 2 cores" : ", by the points that are there")}.");
         return ExitCode.Done;
     }

@@ -1,4 +1,4 @@
-using System.Text;
+using FilterPruning.Schedules;
 
 namespace FilterPruning.Cli.Study;
 
@@ -72,14 +72,14 @@ internal sealed record StudyGrid
         return [.. points.Distinct()];
     }
 
-    /// <summary>
-    /// Whether a point belongs to a shard. Decided by a hash of its plan alone: neither other options nor the number of points matter, and a raw point goes with its
-    /// repaired sister.
-    /// </summary>
-    /// <param name="key">The point.</param>
-    /// <param name="shard">1 … <paramref name="shards"/>.</param>
-    /// <param name="shards">How many there are.</param>
-    public static bool IsInShard(StudyKey key, int shard, int shards) => (int)(Hash(key.PlanText) % (uint)shards) == shard - 1;
+    /// <summary>The points with their shards: plans are dealt out in turn, so that a raw point stays with its repaired and its fine-tuned sister.</summary>
+    /// <param name="count">How many shards there are.</param>
+    public IReadOnlyList<(StudyKey Key, Shard Shard)> Shared(int count)
+    {
+        var points = Points();
+        var places = points.Select(key => key.PlanText).Distinct().Select((plan, place) => (plan, place)).ToDictionary(StringComparer.Ordinal);
+        return [.. points.Select(key => (key, new Shard((places[key.PlanText] % count) + 1, count)))];
+    }
 
     // The first seed of a random criterion stands where the criterion does, the others after everything else.
     private IEnumerable<(string Criterion, int Seed)> Variants() =>
@@ -93,13 +93,4 @@ internal sealed record StudyGrid
 
     private StudyKey Key(string criterion, int seed, string scope, string layers, double? ratio, string? target, string repair) => new(
         Dataset, Model, Checkpoint, criterion, scope, layers, ratio, target, repair, StudyRepairs.NeedsPhotos(repair) ? Images : 0, FineTuned: false, seed, EvalImages, EvalSize);
-
-    /// <summary>FNV-1a, 64 bits, folded; the same everywhere, unlike <see cref="string.GetHashCode()"/>.</summary>
-    private static ulong Hash(string text)
-    {
-        var hash = 14695981039346656037UL;
-        foreach (var value in Encoding.UTF8.GetBytes(text))
-            hash = (hash ^ value) * 1099511628211UL;
-        return hash ^ (hash >> 32);
-    }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using FilterPruning.Planning;
+using FilterPruning.Schedules;
 
 namespace FilterPruning.Cli.Study;
 
@@ -47,14 +48,15 @@ internal static class StudyLists
 
     /// <summary>Reads <c>2/3</c>: the second of three.</summary>
     /// <exception cref="ArgumentException">It is no such thing.</exception>
-    public static (int Shard, int Shards) Shard(string text)
+    public static Shard Shard(string text)
     {
-        var parts = text.Split('/');
-        return parts.Length == 2
-            && int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var shard)
-            && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var shards)
-            && shard >= 1 && shard <= shards
-            ? (shard, shards)
-            : throw new ArgumentException($"--shard is '{text}'; allowed is i/n with 1 <= i <= n, for instance 1/2 here and 2/2 on another machine.");
+        try
+        {
+            return Schedules.Shard.Parse(text);
+        }
+        catch (FormatException error)
+        {
+            throw new ArgumentException($"--shard: {error.Message}", error);
+        }
     }
 }

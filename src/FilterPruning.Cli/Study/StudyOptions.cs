@@ -1,12 +1,14 @@
 using System.CommandLine;
 using FilterPruning.Detection.Models;
 using FilterPruning.Planning;
+using FilterPruning.Schedules;
 
 namespace FilterPruning.Cli.Study;
 
 /// <summary>What the command line asks for, checked as far as it can be without building the model.</summary>
 internal sealed record StudySetup(
-    string Data, DetectorDescription Description, IReadOnlyList<StudyKey> Points, int Images, int EvalImages, int LatencyPairs, int? Limit, bool FineTunes, string Out);
+    string Data, DetectorDescription Description, IReadOnlyList<StudyKey> Points, int Images, int EvalImages, int LatencyPairs, int? Limit, bool FineTunes, IReadOnlyList<string> Join,
+    IReadOnlyList<(StudyKey Key, Shard Shard)> Shards, string Out);
 
 /// <summary>The options of <c>study</c>.</summary>
 internal sealed class StudyOptions
@@ -28,13 +30,15 @@ internal sealed class StudyOptions
     private readonly Option<int> _pairs = new("--latency-pairs") { Description = "How often the unpruned and the pruned model are timed in turn; 0 for not at all.", DefaultValueFactory = _ => DefaultLatencyPairs, HelpName = "N" };
     private readonly Option<string> _out = new("--out") { Description = "The file of JSON lines to continue or begin.", HelpName = "FILE", Required = true };
     private readonly Option<string?> _shard = new("--shard") { Description = "Only the i-th of n parts; each needs a file of its own.", HelpName = "i/n" };
+    private readonly Option<string[]> _join = new("--join") { Description = "Take points from these files, those of the other shards for instance; what none of them has is measured.", HelpName = "FILE", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [] };
+    private readonly Option<int?> _shards = new("--shards") { Description = "With --dry-run: say which of N shards miss points.", HelpName = "N" };
     private readonly Option<int?> _limit = new("--points") { Description = "Stop after so many new points.", HelpName = "N" };
 
     public StudyOptions(Command command)
     {
         command.Options.Add(_data);
         Model = new ModelSource(command, weightsNeeded: true);
-        foreach (var option in (Option[])[_criteria, _best, _seeds, _scopes, _layers, _ratios, _targets, _repairs, _budgets, _images, _evalImages, _pairs, _out, _shard, _limit, DryRun, Json])
+        foreach (var option in (Option[])[_criteria, _best, _seeds, _scopes, _layers, _ratios, _targets, _repairs, _budgets, _images, _evalImages, _pairs, _out, _shard, _join, _shards, _limit, DryRun, Json])
             command.Options.Add(option);
     }
 
@@ -73,16 +77,18 @@ internal sealed class StudyOptions
             Budgets = budgets,
             Images = images,
         };
-        var (shard, shards) = parsed.GetValue(_shard) is { } part ? StudyLists.Shard(part) : (1, 1);
+        var shard = parsed.GetValue(_shard) is { } part ? StudyLists.Shard(part) : new Shard(1, 1);
         return new StudySetup(
             data,
             description,
-            [.. grid.Points().Where(key => StudyGrid.IsInShard(key, shard, shards))],
+            [.. grid.Shared(shard.Count).Where(point => point.Shard == shard).Select(point => point.Key)],
             images,
             evalImages,
             AtLeast("--latency-pairs", parsed.GetValue(_pairs), 0),
             parsed.GetValue(_limit) is { } limit ? AtLeast("--points", limit, 1) : null,
             budgets.Count > 0,
+            parsed.GetValue(_join)!,
+            parsed.GetValue(_shards) is { } count ? grid.Shared(AtLeast("--shards", count, 1)) : [],
             parsed.GetValue(_out)!);
     }
 

@@ -1,3 +1,4 @@
+using FilterPruning.Storage;
 using SkiaSharp;
 
 namespace FilterPruning.Detection.Data;
@@ -38,17 +39,13 @@ public static class ImageFile
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         var bytes = EncodePng(image);
-        var partial = path + ".part";
         try
         {
-            File.WriteAllBytes(partial, bytes);
-            File.Move(partial, path, overwrite: true);
+            AtomicFile.WriteBytes(path, bytes);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (ModelFileException error)
         {
-            if (File.Exists(partial))
-                File.Delete(partial);
-            throw new ImageException($"The image cannot be written to '{path}': {error.Message} Choose a folder that exists and may be written to.", error);
+            throw new ImageException($"The image cannot be written to {error.Message}", error);
         }
     }
 

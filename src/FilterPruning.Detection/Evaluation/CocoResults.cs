@@ -1,5 +1,6 @@
 using System.Text.Json;
 using FilterPruning.Detection.Data;
+using FilterPruning.Storage;
 
 namespace FilterPruning.Detection.Evaluation;
 
@@ -38,6 +39,7 @@ public static class CocoResults
     /// <summary>Writes detections, boxes and masks, for any tool that reads COCO results. An existing file is replaced, at the end and at once.</summary>
     /// <param name="path">The file.</param>
     /// <param name="detections">The detections.</param>
+    /// <exception cref="ModelFileException">The file cannot be written; what was there stays.</exception>
     public static void Write(string path, IEnumerable<DetectedInstance> detections)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
@@ -50,10 +52,7 @@ public static class CocoResults
             Segmentation = detection.Mask is { } mask ? new CocoSegmentation { Height = mask.Height, Width = mask.Width, Text = mask.ToCocoString() } : null,
             Score = detection.Score,
         }).ToList();
-        var beside = path + ".part";
-        using (var stream = File.Create(beside))
-            JsonSerializer.Serialize(stream, entries, CocoJson.Default.ListCocoResult);
-        File.Move(beside, path, overwrite: true);
+        AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, entries, CocoJson.Default.ListCocoResult));
     }
 
     private static DetectedInstance Convert(CocoResult? entry, CocoGroundTruth truth, CocoLimits limits, string where)

@@ -10,12 +10,13 @@ namespace FilterPruning.Detection.Training;
 /// <summary>
 /// The file from which a training continues: one safetensors file with the model's weights and buffers (<c>model.*</c>), the optimizer's momentum (<c>momentum.*</c>), the running average
 /// where one is kept (<c>average.*</c>), and in its metadata the iterations done and the options they were done with. No random state is stored: everything random is a function of the
-/// seed and the iteration's number.
+/// seed and the iteration's number. A checksum over all of it lets no damaged checkpoint pass for a whole one.
 /// </summary>
 public static class TrainingCheckpoint
 {
     private const string Format = "FilterPruning training checkpoint";
-    private const string Version = "1";
+    private const string Version = "2", VersionWithoutChecksum = "1";
+    private const string ChecksumKey = "checksum";
     private const string ModelPrefix = "model.", MomentumPrefix = "momentum.", AveragePrefix = "average.";
 
     /// <summary>Loads only the weights and buffers of a checkpoint into a model, for use or evaluation: the running average where the checkpoint has one.</summary>
@@ -80,7 +81,9 @@ public static class TrainingCheckpoint
         };
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder)
             Directory.CreateDirectory(folder);
-        SafetensorsFile.Write(path, Tensors(state).Select(t => KeyValuePair.Create(t.Name, t.Value)), metadata);
+        (string Name, Tensor Value)[] tensors = Tensors(state);
+        metadata[ChecksumKey] = Checksum(metadata, tensors.Select(t => (t.Name, Described(t.Value), t.Value)));
+        SafetensorsFile.Write(path, tensors.Select(t => KeyValuePair.Create(t.Name, t.Value)), metadata);
     }
 
     /// <summary>Puts the file's state into the model, the optimizer and the average; on any error they are as before.</summary>
@@ -120,24 +123,78 @@ public static class TrainingCheckpoint
         .. (state.Average?.Values ?? []).Select(t => (AveragePrefix + t.Name, t.Value)),
     ];
 
-    private static SafetensorsFile Open(string path) => Checked(SafetensorsFile.Open(path), path);
+    private static SafetensorsFile Open(string path)
+    {
+        try
+        {
+            return Checked(SafetensorsFile.Open(path), path);
+        }
+        catch (ModelFileException error) when (error.Kind != ModelFileErrorKind.NotFound)
+        {
+            throw Damaged(path, error.Message, error);
+        }
+    }
 
-    /// <summary>The file if it is a checkpoint; otherwise it is disposed.</summary>
+    /// <summary>The file if it is a whole checkpoint; otherwise it is disposed.</summary>
     internal static SafetensorsFile Checked(SafetensorsFile file, string path)
     {
-        string? format = file.Metadata.GetValueOrDefault("format"), version = file.Metadata.GetValueOrDefault("version");
-        if (format == Format && version == Version)
+        try
+        {
+            Check(file, path);
             return file;
-        file.Dispose();
-        throw new PruningException(format == Format
-            ? $"The checkpoint '{path}' has format version {version}; this library reads version {Version}. Use the library's version that wrote it."
-            : $"'{path}' is not a training checkpoint; load plain weights into the model before training instead.");
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
+
+    private static void Check(SafetensorsFile file, string path)
+    {
+        string? format = file.Metadata.GetValueOrDefault("format"), version = file.Metadata.GetValueOrDefault("version");
+        if (format != Format)
+            throw new PruningException($"'{path}' is not a training checkpoint; load plain weights into the model before training instead.");
+        if (version is not (Version or VersionWithoutChecksum))
+            throw new PruningException($"The checkpoint '{path}' has format version {version}; this library reads version {Version}. Use the library's version that wrote it.");
+        if (version == Version && file.Metadata.GetValueOrDefault(ChecksumKey) != Checksum(file.Metadata, file.Names.Select(name => (name, file.Entries[name].ToString(), file.Read(name)))))
+            throw Damaged(path, "its content does not match its checksum.");
+        _ = Iteration(file, path);
+    }
+
+    private static PruningException Damaged(string path, string what, Exception? cause = null)
+    {
+        string message = $"The checkpoint '{path}' is damaged: {what} Put a copy of it back, or delete it to begin the training anew.";
+        return cause is null ? new PruningException(message) : new PruningException(message, cause);
+    }
+
+    /// <summary>SHA-256 over the metadata and over names, types, shapes and bytes of the tensors, which are looked at one at a time.</summary>
+    private static string Checksum(IReadOnlyDictionary<string, string> metadata, IEnumerable<(string Name, string Description, Tensor Value)> tensors)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach ((string key, string value) in metadata.Where(m => m.Key != ChecksumKey).OrderBy(m => m.Key, StringComparer.Ordinal))
+            Text($"{key}={value}");
+        using IEnumerator<(string Name, string Description, Tensor Value)> next = tensors.GetEnumerator();
+        while (true)
+        {
+            using var scope = NewDisposeScope();
+            if (!next.MoveNext())
+                return Convert.ToHexStringLower(hash.GetHashAndReset());
+            (string name, string description, Tensor value) = next.Current;
+            Text($"{name} {description}");
+            if (value.numel() > 0)
+                hash.AppendData(value.detach().cpu().contiguous().bytes);
+        }
+
+        void Text(string text) => hash.AppendData(Encoding.UTF8.GetBytes(text + "\n"));
+    }
+
+    private static string Described(Tensor value) => $"{value.dtype}[{string.Join(", ", value.shape)}]";
 
     private static int Iteration(SafetensorsFile file, string path) =>
         int.TryParse(file.Metadata.GetValueOrDefault("iteration"), NumberStyles.None, CultureInfo.InvariantCulture, out int iteration)
             ? iteration
-            : throw new PruningException($"The checkpoint '{path}' does not say how many iterations it has done ('iteration' is '{file.Metadata.GetValueOrDefault("iteration") ?? "missing"}'). It is damaged; use an earlier one.");
+            : throw Damaged(path, $"it does not say how many iterations were done ('iteration' is '{file.Metadata.GetValueOrDefault("iteration") ?? "missing"}').");
 
     private static void CopyAll(SafetensorsFile file, string path, (string Name, Tensor Value)[] targets)
     {
@@ -154,7 +211,7 @@ public static class TrainingCheckpoint
     {
         if (!file.Entries.TryGetValue(name, out SafetensorsEntry? entry))
             return $"{name} is missing";
-        string expected = $"{target.dtype}[{string.Join(", ", target.shape)}]";
+        string expected = Described(target);
         return entry.ToString() == expected ? null : $"{name} is {entry} instead of {expected}";
     }
 

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using FilterPruning.Storage;
 
 namespace FilterPruning.Latency;
 
@@ -20,9 +21,11 @@ internal sealed class LatencyCache
     public static string Surroundings(Device device) =>
         $"{Environment.MachineName}/{RuntimeInformation.ProcessArchitecture}/{Environment.ProcessorCount} cores/{device}/{get_num_threads()} threads/libtorch {torch.__version__}";
 
-    /// <exception cref="PruningException">The file is no such cache.</exception>
+    /// <exception cref="PruningException">The file is no such cache, or cannot be written.</exception>
     public static LatencyCache Open(string? path)
     {
+        if (path is not null)
+            AtomicFile.CheckWritable(path); // before minutes of measuring, not after
         if (path is null || !File.Exists(path))
             return new LatencyCache(path, new(StringComparer.Ordinal));
         try
@@ -36,6 +39,10 @@ internal sealed class LatencyCache
         catch (Exception error) when (error is JsonException or InvalidOperationException or ArgumentException or IOException or UnauthorizedAccessException)
         {
             throw new PruningException($"'{path}' is no file of latencies: {error.Message} Remove it, or give another path.", error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new PruningException($"The file of latencies '{path}' cannot be read: {error.Message} Give another path.", error);
         }
     }
 
@@ -60,15 +67,26 @@ internal sealed class LatencyCache
         return time;
     }
 
+    /// <summary>Keeps what was measured so far, after an error or a cancellation that is more important than a file that cannot be written.</summary>
+    public void TrySave()
+    {
+        try
+        {
+            Save();
+        }
+        catch (ModelFileException)
+        {
+            // The caller is about to hear of something else.
+        }
+    }
+
     /// <summary>Writes the file beside its place and renames it, so that a broken write leaves the old one.</summary>
+    /// <exception cref="ModelFileException">It cannot be written.</exception>
     public void Save()
     {
         if (_path is null || !_changed)
             return;
-        var part = _path + ".part";
-        using (var stream = File.Create(part))
-            JsonSerializer.Serialize(stream, _times, LatencyJson.Default.SortedDictionaryStringDouble);
-        File.Move(part, _path, overwrite: true);
+        AtomicFile.Write(_path, stream => JsonSerializer.Serialize(stream, _times, LatencyJson.Default.SortedDictionaryStringDouble));
     }
 }
 

@@ -20,6 +20,15 @@ public sealed record SensitivityOptions
     /// </summary>
     public string? File { get; init; }
 
+    /// <summary>
+    /// Files of the same scan, of other processes or earlier runs: their points are taken as they are, and are added to <see cref="File"/>. So the files of all shards become one, and what a
+    /// lost shard should have measured is measured now. A last line that a killed run left unfinished is passed over. Default none.
+    /// </summary>
+    public IReadOnlyList<string> Join { get; init; } = [];
+
+    /// <summary>Scan only this part of the roles (they are dealt out in data order), with a <see cref="File"/> of its own; null, the default, scans all. What comes back is then part of a scan, to be joined with the others.</summary>
+    public Shard? Shard { get; init; }
+
     /// <summary>What the metric measures, on which data: a name of your own that a resumed scan must repeat. Default empty.</summary>
     public string Label { get; init; } = "";
 
@@ -38,6 +47,12 @@ public sealed record SensitivityOptions
             errors.Add($"{nameof(Label)} is null; allowed is any text. Leave it out for none.");
         if (File is { Length: 0 })
             errors.Add($"{nameof(File)} is empty; allowed is a path, or null. Leave it out to keep nothing.");
+        if (Join is null || Join.Any(string.IsNullOrEmpty))
+            errors.Add($"{nameof(Join)} is null or names an empty path; allowed are paths of files of the same scan. Leave it out to join nothing.");
+        else if (File is not null && Join.Any(path => Path.GetFullPath(path) == Path.GetFullPath(File)))
+            errors.Add($"{nameof(Join)} names '{File}', which is {nameof(File)} too; its points are there already. Leave it out of {nameof(Join)}.");
+        if (Shard is { Count: < 1 })
+            errors.Add($"{nameof(Shard)} is the default value, which holds nothing; allowed is part i of n, new Shard(i, n). Leave it out to scan all roles.");
         LayerPattern.ThrowAll(errors);
     }
 }

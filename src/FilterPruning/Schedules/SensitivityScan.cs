@@ -6,7 +6,8 @@ namespace FilterPruning.Schedules;
 /// <summary>Measures how much each role of a model matters: how far a metric falls when that role alone loses a share of its channels.</summary>
 /// <remarks>
 /// The channels are really cut and put back bit by bit, not masked: zeros in their place are not the same to a layer that normalises or attends over channels, the
-/// cut is proved as any other, and the metric runs on the smaller model. Roles are scanned in data order, each with its ratios ascending.
+/// cut is proved as any other, and the metric runs on the smaller model. Roles are scanned in data order, each with its ratios ascending. All points are independent: processes and machines can
+/// take a <see cref="Shard"/> each, and their files are joined to the file that one process would have written.
 /// </remarks>
 public static class SensitivityScan
 {
@@ -18,6 +19,7 @@ public static class SensitivityScan
     /// </param>
     /// <param name="options">What is scanned; null for the defaults.</param>
     /// <param name="cancellation">Looked at before each point; what was measured stays in the file.</param>
+    /// <returns>All points; with a <see cref="SensitivityOptions.Shard"/> its own alone.</returns>
     /// <exception cref="ArgumentException">Options that cannot be used; lists all of them.</exception>
     /// <exception cref="PruningException">The file is of another scan or damaged, the metric is not finite, or a cut cannot be made.</exception>
     /// <exception cref="OperationCanceledException">The scan was cancelled.</exception>
@@ -29,26 +31,40 @@ public static class SensitivityScan
         options.Validate();
         cancellation.ThrowIfCancellationRequested();
         using var scope = NewDisposeScope();
-        var units = new ScanUnits(graph, options.Pruning with { LayerRatios = [] });
-        var names = units.Units.Select(unit => unit.Name).ToHashSet(StringComparer.Ordinal);
-        using var file = options.File is { } path ? SensitivityFile.Open(path, ScanHeader.Of(graph, options, names.Count * options.Ratios.Count), point => names.Contains(point.Role) && options.Ratios.Contains(point.Ratio)) : null;
-        var baseline = file?.Baseline ?? Measure(metric, "the whole model");
+        var points = new ScanPoints(graph, options);
+        var joined = JoinedScans.Read(points, options);
+        using var file = options.File is { } path ? SensitivityFile.Open(path, points.Header, points.Contains) : null;
+        var baseline = joined.Agreed(file?.Baseline, options.File) ?? Measure(metric, "the whole model");
         file?.Begin(baseline);
 
-        var points = new List<SensitivityPoint>();
-        foreach (var unit in units.Units)
+        var found = new List<SensitivityPoint>();
+        foreach (var (unit, ratio) in points.Wanted)
         {
-            foreach (var ratio in options.Ratios)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                var point = file?.Find(unit.Name, ratio) ?? Point(units, unit, ratio, baseline, points, metric, graph, options.Pruning.Optimizers);
-                file?.Add(point);
-                points.Add(point);
-                options.Progress?.Report(new SensitivityProgress(point, points.Count, units.Units.Count * options.Ratios.Count));
-            }
+            cancellation.ThrowIfCancellationRequested();
+            var point = file?.Find(unit.Name, ratio) ?? joined.Find(unit.Name, ratio) ?? Point(points.Units, unit, ratio, baseline, found, metric, graph, options.Pruning.Optimizers);
+            file?.Add(point);
+            found.Add(point);
+            options.Progress?.Report(new SensitivityProgress(point, found.Count, points.Wanted.Count));
         }
 
-        return new SensitivityResult(baseline, options.Ratios, points);
+        return new SensitivityResult(baseline, options.Ratios, found);
+    }
+
+    /// <summary>The points that neither <see cref="SensitivityOptions.File"/> nor one of <see cref="SensitivityOptions.Join"/> has: what a scan would measure. Changes nothing.</summary>
+    /// <param name="graph">The traced model.</param>
+    /// <param name="options">The scan's options; null for the defaults.</param>
+    /// <returns>Roles and ratios, in the order of the scan.</returns>
+    /// <exception cref="ArgumentException">Options that cannot be used; lists all of them.</exception>
+    /// <exception cref="PruningException">A file is of another scan or damaged, or files disagree.</exception>
+    public static IReadOnlyList<(string Role, double Ratio)> Missing(DependencyGraph graph, SensitivityOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        options ??= new SensitivityOptions();
+        options.Validate();
+        using var scope = NewDisposeScope();
+        var points = new ScanPoints(graph, options);
+        var known = JoinedScans.Read(points, options with { Join = options.File is { } path && System.IO.File.Exists(path) ? [path, .. options.Join] : options.Join });
+        return [.. points.Wanted.Select(point => (point.Unit.Name, point.Ratio)).Where(point => known.Find(point.Name, point.Ratio) is null)];
     }
 
     /// <summary>Reads a finished scan from its file.</summary>

@@ -13,7 +13,7 @@ internal sealed class PickleBuilder(PickleStack stack, string path, PthLimits li
     public static OrderedDictionary<object, object?> NewDictionary() => new(PickleKeyComparer.Instance);
 
     /// <summary>Whether a value may be part of the result. Classes and storages are steps on the way to a tensor.</summary>
-    public static bool IsData(object? value) => value is not PickleGlobal and not PthStorage;
+    public static bool IsData(object? value) => value is not PickleGlobal and not PthStorage and not PickleNumpyType;
 
     public object Global(string module, string name) =>
         PickleGlobal.Find(module, name) ?? throw new ModelFileException(
@@ -34,13 +34,30 @@ internal sealed class PickleBuilder(PickleStack stack, string path, PthLimits li
         PickleCallable.RebuildTensor => Tensor(arguments),
         PickleCallable.RebuildParameter => Parameter(arguments),
         PickleCallable.Size => arguments is [IReadOnlyList<object?> sizes] ? Copy(sizes) : throw Arguments(function),
+        PickleCallable.Counter => arguments is [] ? NewDictionary() : arguments is [OrderedDictionary<object, object?> counts] ? Fill(NewDictionary(), counts) : throw Arguments(function),
+        PickleCallable.Path => PathOf(arguments) ?? throw Arguments(function),
+        PickleCallable.Encode => arguments is [string text, "latin1"] ? Encoded(text) : throw Arguments(function),
+        PickleCallable.NumpyType => arguments is [string code, ..] ? new PickleNumpyType(code) : throw Arguments(function),
+        PickleCallable.NumpyScalar => arguments is [PickleNumpyType type, byte[] bytes] ? type.Read(bytes) : throw Arguments(function),
         PickleCallable.Device => Device(function, arguments),
         _ => throw stack.Broken($"it calls {function.Name}"),
     };
 
-    /// <summary>BUILD gives an object attributes. A state_dict carries the versions of its modules that way; they are read and let go.</summary>
+    /// <summary>
+    /// BUILD gives an object attributes. Those of a <c>Namespace</c> are its content, one of a NumPy type is its byte order. A state_dict carries the versions of its modules that way; they are read and let go.
+    /// </summary>
     public void Build(object? state)
     {
+        switch (stack.Peek())
+        {
+            case PickleNamespace space:
+                Fill(space, state as OrderedDictionary<object, object?> ?? throw stack.Broken("the attributes of a Namespace are no dictionary"));
+                return;
+            case PickleNumpyType type:
+                type.IsBigEndian = state is object?[] and [_, string order, ..] ? order == ">" : throw stack.Broken("the attributes of a NumPy type are of another kind");
+                return;
+        }
+
         stack.Peek<OrderedDictionary<object, object?>>("an OrderedDict");
         if (state is not (OrderedDictionary<object, object?> or object?[]))
             throw stack.Broken("the attributes of an OrderedDict are no dictionary");
@@ -88,6 +105,29 @@ internal sealed class PickleBuilder(PickleStack stack, string path, PthLimits li
         return dictionary;
     }
 
+    private OrderedDictionary<object, object?> Fill(OrderedDictionary<object, object?> target, OrderedDictionary<object, object?> items)
+    {
+        CountCopies(items.Count);
+        foreach (var (key, value) in items)
+            target[key] = value;
+        return target;
+    }
+
+    private string? PathOf(object?[] parts)
+    {
+        if (!parts.All(part => part is string))
+            return null;
+        CountCopies(parts.Sum(part => ((string)part!).Length));
+        return string.Join('/', parts.Select((part, i) => i == 0 && parts.Length > 1 ? ((string)part!).TrimEnd('/') : part));
+    }
+
+    // Protocol 2 has no bytes: Python writes them as text to be encoded.
+    private byte[] Encoded(string text)
+    {
+        CountCopies(text.Length);
+        return text.All(letter => letter <= 0xff) ? System.Text.Encoding.Latin1.GetBytes(text) : throw stack.Broken("text is encoded as latin1 and has other letters");
+    }
+
     // _rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks[, metadata])
     private PthTensor Tensor(object?[] arguments)
     {
@@ -128,20 +168,20 @@ internal sealed class PickleBuilder(PickleStack stack, string path, PthLimits li
     {
         if (items.Count > MaximumRank || items.Any(item => item is not >= 0L))
             throw new ModelFileException(ModelFileErrorKind.InvalidShape, path, $"a tensor's {what} must be at most {MaximumRank} whole numbers that are not negative.");
-        Count(items.Count);
+        CountCopies(items.Count);
         return [.. items.Select(item => (long)item!)];
     }
 
     // A list that is remembered once can be copied again and again by a few bytes each; the total is bounded.
     private object?[] Copy(IReadOnlyList<object?> items)
     {
-        Count(items.Count);
+        CountCopies(items.Count);
         return [.. items];
     }
 
-    private void Count(int copied)
+    private void CountCopies(long count)
     {
-        _copied += copied;
+        _copied += count;
         if (_copied > limits.Operations)
             throw new ModelFileException(ModelFileErrorKind.LimitExceeded, path, $"data.pkl copies more than {limits.Operations} values. Raise PthLimits.{nameof(PthLimits.Operations)} if you trust the file.");
     }

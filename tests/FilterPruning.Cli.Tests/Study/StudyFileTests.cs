@@ -8,6 +8,8 @@ public sealed class StudyFileTests : IDisposable
 {
     private static readonly IReadOnlyList<StudyKey> Points = Grids.Small.Points();
 
+    private static readonly Dictionary<StudyKey, StudyPoint> Nothing = [];
+
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -50,7 +52,7 @@ public sealed class StudyFileTests : IDisposable
         using (var file = StudyFile.Open(path))
         {
             Assert.Throws<OperationCanceledException>(() => StudyRun.Run(
-                Points, file, (key, _) => key == Points[3] ? throw new OperationCanceledException() : Measured(key), _ => { }, null, CancellationToken.None));
+                Points, file, (key, _) => key == Points[3] ? throw new OperationCanceledException() : Measured(key), Nothing, _ => { }, null, CancellationToken.None));
         }
 
         Assert.Equal(Points.Take(3), StudyFile.Read(path).Select(point => point.Key));
@@ -69,12 +71,44 @@ public sealed class StudyFileTests : IDisposable
             {
                 var path = _folder[$"{shard}-of-{shards}.jsonl"];
                 using var file = StudyFile.Open(path);
-                StudyRun.Run([.. Points.Where(key => StudyGrid.IsInShard(key, shard, shards))], file, (key, _) => Measured(key), _ => { }, null, CancellationToken.None);
-                joined.AddRange(File.ReadAllLines(path));
+                StudyRun.Run([.. Grids.Small.Shared(shards).Where(point => point.Shard.Index == shard).Select(point => point.Key)], file, (key, _) => Measured(key), Nothing, _ => { }, null, CancellationToken.None);
+                joined.Add(path);
             }
 
-            Assert.Equal(File.ReadAllLines(_folder["one.jsonl"]).Order(StringComparer.Ordinal), joined.Order(StringComparer.Ordinal));
+            Assert.Equal(File.ReadAllLines(_folder["one.jsonl"]), Join(joined, 0));
+            // One shard was lost, another was killed in the middle of a line: what they had is measured again, in its place.
+            var killed = StudyFile.Read(joined[0]).Count;
+            File.AppendAllText(joined[0], "{\"dataset\": \"pen");
+            var lost = StudyFile.Read(joined[1]).Count;
+            Assert.True(killed > 0 && lost > 0);
+            Assert.Equal(File.ReadAllLines(_folder["one.jsonl"]), Join([.. joined.Except([joined[1]])], lost));
         }
+
+        string[] Join(IReadOnlyList<string> files, int expected)
+        {
+            File.Delete(_folder["joined.jsonl"]);
+            using (var file = StudyFile.Open(_folder["joined.jsonl"]))
+            {
+                var result = StudyRun.Run(Points, file, (key, _) => Measured(key), StudyJoin.Read(files, Points).Points, _ => { }, null, CancellationToken.None);
+                Assert.Equal((expected, Points.Count - expected), (result.Measured, result.Joined));
+            }
+
+            return File.ReadAllLines(_folder["joined.jsonl"]);
+        }
+    }
+
+    [Fact]
+    public void Files_that_disagree_or_are_not_there_are_not_joined()
+    {
+        Run(_folder["one.jsonl"], Points);
+        File.WriteAllText(_folder["other.jsonl"], (Measured(Points[2]) with { MaskAP = 0.125 }).ToJson() + "\n");
+
+        var error = Assert.Throws<ArgumentException>(() => StudyJoin.Read([_folder["one.jsonl"], _folder["other.jsonl"]], Points));
+        Assert.Contains("0.125", error.Message, StringComparison.Ordinal);
+        Assert.Contains("one.jsonl", error.Message, StringComparison.Ordinal);
+        Assert.Contains("no file", Assert.Throws<ArgumentException>(() => StudyJoin.Read([_folder["none.jsonl"]], Points)).Message, StringComparison.Ordinal);
+        // Points of another grid are counted and left out.
+        Assert.Equal(Points.Count - 1, StudyJoin.Read([_folder["one.jsonl"]], [Points[0]]).Foreign);
     }
 
     [Fact]
@@ -84,7 +118,7 @@ public sealed class StudyFileTests : IDisposable
         var notes = new List<string>();
         using (var file = StudyFile.Open(path))
         {
-            var result = StudyRun.Run(Points, file, (key, _) => Measured(key), notes.Add, 2, CancellationToken.None);
+            var result = StudyRun.Run(Points, file, (key, _) => Measured(key), Nothing, notes.Add, 2, CancellationToken.None);
             Assert.Equal(new StudyRunResult(Points.Count, 0, 2, 0, Points.Count - 2), result);
         }
 
@@ -136,7 +170,7 @@ public sealed class StudyFileTests : IDisposable
     private static StudyRunResult Run(string path, IReadOnlyList<StudyKey> points)
     {
         using var file = StudyFile.Open(path);
-        return StudyRun.Run(points, file, (key, _) => Measured(key), _ => { }, null, TestContext.Current.CancellationToken);
+        return StudyRun.Run(points, file, (key, _) => Measured(key), Nothing, _ => { }, null, TestContext.Current.CancellationToken);
     }
 
     private static StudyPoint Measured(StudyKey key) =>

@@ -1,4 +1,5 @@
 using FilterPruning.Cli.Study;
+using FilterPruning.Schedules;
 
 namespace FilterPruning.Cli.Tests.Study;
 
@@ -66,12 +67,15 @@ public sealed class StudyGridTests
     public void Shards_are_disjoint_and_complete_and_keep_sisters_together(int shards)
     {
         var points = Grids.Whole.Points();
-        var shardOf = points.ToDictionary(key => key, key => Assert.Single(Enumerable.Range(1, shards), shard => StudyGrid.IsInShard(key, shard, shards)));
+        var shared = Grids.Whole.Shared(shards);
+        Assert.Equal(points, shared.Select(point => point.Key));
+        var shardOf = shared.ToDictionary(point => point.Key, point => point.Shard);
 
         Assert.All(points.Where(key => key.Repair != "none"), key => Assert.Equal(shardOf[key with { Repair = "none", Images = 0 }], shardOf[key]));
-        Assert.All(Enumerable.Range(1, shards), shard => Assert.InRange(shardOf.Values.Count(value => value == shard), points.Count / shards / 2, points.Count));
-        // A point's shard does not depend on what else is asked for.
-        Assert.All(Grids.Small.Points().Where(shardOf.ContainsKey), key => Assert.True(StudyGrid.IsInShard(key, shardOf[key], shards)));
+        var plans = points.Select(key => key.PlanText).Distinct().Count();
+        var sizes = shared.GroupBy(point => point.Shard).Select(shard => shard.Select(point => point.Key.PlanText).Distinct().Count()).ToList();
+        Assert.Equal((shards, plans), (sizes.Count, sizes.Sum()));
+        Assert.InRange(sizes.Max() - sizes.Min(), 0, 1);
     }
 
     [Theory]
@@ -91,7 +95,7 @@ public sealed class StudyGridTests
         Assert.Equal([0.3, 0.1], StudyLists.Ratios("0.3, 0.1,0.30"));
         Assert.Equal([5, 0], StudyLists.Seeds("5,0"));
         Assert.Equal(["macs:0.5", "parameters:1000000"], StudyLists.Targets("MACS:50%,parameters:1M,macs:0.5"));
-        Assert.Equal((2, 3), StudyLists.Shard("2/3"));
+        Assert.Equal(new Shard(2, 3), StudyLists.Shard("2/3"));
         foreach (var wrong in new[] { "0/2", "3/2", "1", "a/b", "1/2/3", "-1/2" })
             Assert.Contains(wrong, Assert.Throws<ArgumentException>(() => StudyLists.Shard(wrong)).Message, StringComparison.Ordinal);
     }
