@@ -1,5 +1,7 @@
 using System.CommandLine;
 using FilterPruning.Cli.Commands;
+using FilterPruning.Detection.Training;
+using FilterPruning.Storage;
 using Spectre.Console;
 
 namespace FilterPruning.Cli;
@@ -59,6 +61,11 @@ internal static class CommandLine
             }),
             CancellationToken.None));
 
+    // What was given is in order, but the disk is full, the result's folder went away, or a training fell apart.
+    private static bool IsFailureOfWork(Exception error) =>
+        error is ModelFileException { Kind: ModelFileErrorKind.WriteFailed } or TrainingDivergedException
+            or (IOException and not (FileNotFoundException or DirectoryNotFoundException or PathTooLongException or EndOfStreamException));
+
     /// <summary>Turns errors into messages and exit codes.</summary>
     internal static int Guard(Func<int> work)
     {
@@ -70,6 +77,11 @@ internal static class CommandLine
         {
             Console.Error.WriteLine("Cancelled.");
             return ExitCode.Cancelled;
+        }
+        catch (Exception error) when (IsFailureOfWork(error))
+        {
+            Output.Error(error.Message);
+            return ExitCode.Failed;
         }
         catch (Exception error) when (error is ArgumentException or PruningException)
         {

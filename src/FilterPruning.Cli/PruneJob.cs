@@ -35,8 +35,21 @@ internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options, b
     public DependencyGraph Trace(Tensor image) => _graph = DetectorTrace.Run(detector, image);
 
     /// <summary>Times the model's layers on the traced image, on this machine.</summary>
-    public void Time(Action<double, string> report, CancellationToken cancellation) =>
+    /// <remarks>Prepared for inference, as <c>detect</c> runs it.</remarks>
+    public void Time(Action<double, string> report, CancellationToken cancellation)
+    {
+        using var prepared = detector.PrepareForInference();
         Times = LatencyModel.Measure(_graph!, new LatencyOptions { Progress = new Immediate<double>(share => report(share, "")) }, cancellation);
+    }
+
+    /// <summary>The median milliseconds of the cut model on the traced image, prepared as in <see cref="Time"/>.</summary>
+    public double TimeAfterCut()
+    {
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        using var prepared = detector.PrepareForInference();
+        return LatencyModel.MeasureForward(_graph!);
+    }
 
     /// <summary>Runs the dense model on unlabelled images, once each; they must live until the repair is done.</summary>
     public void Collect(IReadOnlyList<Tensor> images, Action<double, string> report, CancellationToken cancellation)

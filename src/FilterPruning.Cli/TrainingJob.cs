@@ -26,6 +26,18 @@ internal static class TrainingJob
     /// <summary>The training's state beside a file that it will write.</summary>
     public static string StateOf(string output) => output + ".training";
 
+    /// <summary>Looks at where the result and the training's state will be, and says what becomes of a state that lies there.</summary>
+    /// <exception cref="ArgumentException">They cannot be written.</exception>
+    public static void CheckFiles(string output, bool resume)
+    {
+        OutputFile.Check(output, makeFolder: true);
+        var isThere = File.Exists(StateOf(output));
+        if (isThere && !resume)
+            Output.Note($"'{StateOf(output)}' holds the state of a training that was not finished; this one begins anew and will replace it. Stop now and give --resume to continue that one.");
+        else if (!isThere && resume)
+            Output.Note($"There is no '{StateOf(output)}' to continue from; the training begins at the beginning.");
+    }
+
     /// <summary>Trains with a progress bar, or in a log with a line now and then.</summary>
     public static TrainingResult Run(string title, Func<IProgress<TrainingProgress>, TrainingResult> train) => Output.WithProgress(title, report => train(
         new Immediate<TrainingProgress>(p =>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using FilterPruning.Cli.Demo;
+using FilterPruning.Storage;
 
 namespace FilterPruning.Cli.Commands;
 
@@ -28,10 +29,10 @@ internal static class DemoCommand
             if (parsed.GetValue(images) < 8)
                 throw new ArgumentException($"--images is {parsed.GetValue(images)}; give at least 8.");
             var folder = parsed.GetValue(output)!;
-            Directory.CreateDirectory(folder);
+            OutputFile.Check(Path.Combine(folder, "index.html"), makeFolder: true);
             var result = DemoRun.Run(SampleCheckpoint.Find(), folder, parsed.GetValue(ratio), parsed.GetValue(images), cancellation);
             var page = Path.Combine(folder, "index.html");
-            File.WriteAllText(page, HtmlReport.Write(result));
+            AtomicFile.WriteText(page, HtmlReport.Write(result));
             if (parsed.GetValue(json))
                 Output.Json(result.ToJson());
             else

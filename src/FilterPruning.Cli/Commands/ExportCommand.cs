@@ -14,7 +14,7 @@ internal static class ExportCommand
 
             Examples:
               filter-pruning export --weights pruned.safetensors --out pruned.onnx
-              filter-pruning export --weights pruned.safetensors --out pruned.onnx --image photo.jpg --time 20
+              filter-pruning export --weights pruned.safetensors --out pruned.onnx --image photo.jpg --time 20 --against dense.onnx
               filter-pruning export --weights pruned.safetensors --format torchvision --out pruned-python
             """);
         var model = new ModelSource(command, weightsNeeded: true);
@@ -39,7 +39,7 @@ internal static class ExportCommand
             var (detector, description) = model.Load(parsed);
             using var owned = detector;
             using var noGrad = no_grad();
-            var result = chosen.Run(new ExportJob(parsed, detector, description, parsed.GetValue(output)!, cancellation));
+            var result = chosen.Run(new ExportJob(parsed, detector, description, model.PlanOf(parsed), parsed.GetValue(output)!, cancellation));
             if (parsed.GetValue(json))
                 Output.Json(result.Json);
             else

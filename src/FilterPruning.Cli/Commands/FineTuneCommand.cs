@@ -42,9 +42,10 @@ internal static class FineTuneCommand
         var distill = new Option<string[]>("--distill") { Description = $"Weight of one of the teacher's terms, 0 for off; by default all weigh 1: {string.Join(", ", Terms.Keys)}. May be given several times.", DefaultValueFactory = _ => [], HelpName = "TERM=W" };
         var freeze = new Option<bool>("--freeze-statistics") { Description = "Live norms keep their running statistics." };
         var keepFrozen = new Option<bool>("--keep-frozen") { Description = "Layers that the original training left alone stay as they are." };
+        var checkpoints = new Option<int?>("--checkpoint-every") { Description = "Iterations between two states of the training that --resume can go on from; by default the recipe's.", HelpName = "N" };
         var resume = new Option<bool>("--resume") { Description = "Continue an interrupted run; the result is the same." };
         var json = new Option<bool>("--json") { Description = "Print one JSON object." };
-        foreach (var option in new Option[] { weights, teacher, output, budget, epochs, rate, noLabels, distill, freeze, keepFrozen, resume, json })
+        foreach (var option in new Option[] { weights, teacher, output, budget, epochs, rate, noLabels, distill, freeze, keepFrozen, checkpoints, resume, json })
             command.Options.Add(option);
         command.Runs((parsed, cancellation) =>
         {
@@ -60,7 +61,13 @@ internal static class FineTuneCommand
             var recipe = TrainingJob.RecipeFor(data.IsShapeScenes(parsed) ? null : images, data.Name(parsed), description.Model, parsed.GetValue(epochs));
             var options = new FineTuneOptions
             {
-                Recipe = recipe.Training with { Seed = data.Seed(parsed), CheckpointPath = TrainingJob.StateOf(path), Resume = parsed.GetValue(resume) },
+                Recipe = recipe.Training with
+                {
+                    Seed = data.Seed(parsed),
+                    CheckpointPath = TrainingJob.StateOf(path),
+                    CheckpointInterval = parsed.GetValue(checkpoints) ?? recipe.Training.CheckpointInterval,
+                    Resume = parsed.GetValue(resume),
+                },
                 Budget = parsed.GetValue(budget),
                 Labels = labels,
                 FreezeStatistics = parsed.GetValue(freeze),
@@ -72,6 +79,7 @@ internal static class FineTuneCommand
 
             var (known, _, teacherPlan) = teacherPath is null ? default : Load(teacherPath, "--teacher", description);
             using var ownedTeacher = known;
+            TrainingJob.CheckFiles(path, parsed.GetValue(resume));
             using var tuner = new FineTuner(student, images, options, known is null ? null : new DistillationTeacher(known, plan, teacherPlan));
             var result = TrainingJob.Run($"Fine-tuning on {images.Name}, {tuner.TotalIterations} iterations", progress => tuner.Train(progress, null, cancellation));
             description = description with { Split = split ?? description.Split, Origin = Origin(description.Origin, images, tuner, labels, known is not null) };

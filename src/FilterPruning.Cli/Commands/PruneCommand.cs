@@ -7,6 +7,7 @@ using FilterPruning.Detection.Models;
 using FilterPruning.Planning;
 using FilterPruning.Recovery;
 using FilterPruning.Schedules;
+using FilterPruning.Storage;
 using FilterPruning.Surgery;
 
 namespace FilterPruning.Cli.Commands;
@@ -84,9 +85,9 @@ internal static class PruneCommand
                 KeepFrozen = parsed.GetValue(keepFrozen),
             };
             var sensitivity = parsed.GetValue(scan) is { } scanFile ? SensitivityScan.Load(scanFile) : null;
-            CheckFolderOf(parsed.GetValue(output)!);
+            OutputFile.Check(parsed.GetValue(output)!);
             if (parsed.GetValue(planFile) is { } planPath)
-                CheckFolderOf(planPath);
+                OutputFile.Check(planPath);
 
             var clock = Stopwatch.StartNew();
             var (detector, description) = model.Load(parsed);
@@ -118,13 +119,14 @@ internal static class PruneCommand
 
             cancellation.ThrowIfCancellationRequested();
             var proof = Output.WithProgress("Cutting and proving", _ => job.Cut());
+            var measured = times ? Output.WithProgress("Timing the result", _ => job.TimeAfterCut()) : (double?)null;
             DetectorFile.SavePruned(detector, earlier is null ? plan : earlier.Then(plan), description, parsed.GetValue(output)!);
             if (parsed.GetValue(planFile) is { } path)
-                File.WriteAllText(path, plan.ToJson());
+                AtomicFile.WriteText(path, plan.ToJson());
             if (parsed.GetValue(json))
-                Output.Json(ToJson(plan, job, proof, repaired, clock.Elapsed, parsed.GetValue(output)!));
+                Output.Json(ToJson(plan, job, measured, proof, repaired, clock.Elapsed, parsed.GetValue(output)!));
             else
-                Print(plan, job, proof, repaired, parsed.GetValue(repair) == DataFree.Name ? "made-up" : "unlabelled", clock.Elapsed, parsed.GetValue(output)!);
+                Print(plan, job, measured, proof, repaired, parsed.GetValue(repair) == DataFree.Name ? "made-up" : "unlabelled", clock.Elapsed, parsed.GetValue(output)!);
             return ExitCode.Done;
         });
         return command;
@@ -173,15 +175,7 @@ internal static class PruneCommand
             : throw new ArgumentException($"--layer-ratio is '{text}'; allowed is a pattern, '=' and a ratio, for instance 'backbone.body.layer4=0.3'.");
     }
 
-    // Found out before minutes of work, not after.
-    private static void CheckFolderOf(string path)
-    {
-        var folder = Path.GetDirectoryName(Path.GetFullPath(path));
-        if (!Directory.Exists(folder))
-            throw new ArgumentException($"The folder '{folder}' for '{path}' does not exist. Create it first.");
-    }
-
-    private static JsonObject ToJson(PruningPlan plan, PruneJob job, double proofError, RepairReport? repaired, TimeSpan elapsed, string path)
+    private static JsonObject ToJson(PruningPlan plan, PruneJob job, double? measured, double proofError, RepairReport? repaired, TimeSpan elapsed, string path)
     {
         var after = job.After;
         var layers = new JsonArray();
@@ -191,7 +185,7 @@ internal static class PruneCommand
         {
             ["parameters"] = new JsonObject { ["before"] = plan.Before.Parameters, ["after"] = after.Parameters },
             ["macs"] = new JsonObject { ["before"] = plan.Before.Macs, ["after"] = after.Macs },
-            ["latencyMs"] = job.Times is { } times ? new JsonObject { ["before"] = Math.Round(times.Measured, 3), ["after"] = Math.Round(times.Of(plan), 3), ["channelMultiple"] = times.ChannelMultiple } : null,
+            ["latencyMs"] = job.Times is { } times ? new JsonObject { ["before"] = Math.Round(times.Measured, 3), ["after"] = Math.Round(times.Of(plan), 3), ["measuredAfter"] = measured is { } known ? Math.Round(known, 3) : null, ["channelMultiple"] = times.ChannelMultiple } : null,
             ["groups"] = new JsonObject { ["total"] = plan.TotalGroups, ["removed"] = plan.RemovedGroups },
             ["proofError"] = proofError,
             ["repairedFrom"] = repaired?.Inputs ?? 0,
@@ -202,16 +196,23 @@ internal static class PruneCommand
         };
     }
 
-    private static void Print(PruningPlan plan, PruneJob job, double proofError, RepairReport? repaired, string kind, TimeSpan elapsed, string path)
+    private static void Print(PruningPlan plan, PruneJob job, double? measured, double proofError, RepairReport? repaired, string kind, TimeSpan elapsed, string path)
     {
         var after = job.After;
         var table = Output.NewTable("", "before", "after", "");
         table.Row("parameters", $"{plan.Before.Parameters / 1e6:0.00} M", $"{after.Parameters / 1e6:0.00} M", $"{(double)plan.Before.Parameters / after.Parameters:0.00} × smaller");
         table.Row("MACs", $"{plan.Before.Macs / 1e9:0.00} G", $"{after.Macs / 1e9:0.00} G", $"{(double)plan.Before.Macs / after.Macs:0.00} × less");
         if (job.Times is { } times)
+        {
             table.Row("latency, reckoned", $"{times.Measured:0.0} ms", $"{times.Of(plan):0.0} ms", $"{times.Measured / times.Of(plan):0.00} × faster");
+            if (measured is { } now)
+                table.Row("latency, measured", $"{times.Measured:0.0} ms", $"{now:0.0} ms", $"{times.Measured / now:0.00} × faster");
+        }
+
         table.Row("channel groups", $"{plan.TotalGroups:N0}", $"{plan.TotalGroups - plan.RemovedGroups:N0}", "");
         Output.Table(table);
+        if (job.Times is not null)
+            Output.Line($"Latencies are those of one image here, on {get_num_threads()} thread(s), prepared for inference as 'detect' does it.");
         Output.Line($"Proof: differs from its masked self by at most {proofError:0.0e+0} (relative).");
         if (repaired is not null)
             Output.Line($"Repaired {repaired.Layers.Count} layers from {repaired.Inputs} {kind} images.");

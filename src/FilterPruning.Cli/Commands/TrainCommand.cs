@@ -33,10 +33,11 @@ internal static class TrainCommand
         var iterations = new Option<int>("--iterations") { Description = "Stop after this many iterations in all, for a trial; 0 runs all epochs.", DefaultValueFactory = _ => 0, HelpName = "N" };
         var size = new Option<int?>("--size") { Description = "Short side in pixels that images are resized to; smaller trains faster.", HelpName = "PX" };
         var rate = new Option<double?>("--learning-rate") { Description = "Peak learning rate.", HelpName = "R" };
+        var checkpoints = new Option<int?>("--checkpoint-every") { Description = "Iterations between two states of the training that --resume can go on from; by default the recipe's.", HelpName = "N" };
         var resume = new Option<bool>("--resume") { Description = "Continue an interrupted training; the result is the same." };
         var half = new Option<bool>("--half") { Description = "Store weights in half precision." };
         var json = new Option<bool>("--json") { Description = "Print one JSON object." };
-        foreach (var option in new Option[] { model, init, initKey, like, sliced, output, epochs, iterations, size, rate, resume, half, json })
+        foreach (var option in new Option[] { model, init, initKey, like, sliced, output, epochs, iterations, size, rate, checkpoints, resume, half, json })
             command.Options.Add(option);
         command.Runs((parsed, cancellation) =>
         {
@@ -54,6 +55,7 @@ internal static class TrainCommand
                     LearningRate = parsed.GetValue(rate) ?? recipe.Training.LearningRate,
                     MaximumIterations = parsed.GetValue(iterations),
                     CheckpointPath = TrainingJob.StateOf(path),
+                    CheckpointInterval = parsed.GetValue(checkpoints) ?? recipe.Training.CheckpointInterval,
                     Resume = parsed.GetValue(resume),
                 },
             };
@@ -69,6 +71,7 @@ internal static class TrainCommand
                 Split = split,
                 Origin = $"Trained on {train.Name}, {train.Count} images, {recipe.Training.Epochs} epochs, seed {recipe.Training.Seed}{(small is null ? "" : ", with the widths of a pruned detector")}.",
             };
+            TrainingJob.CheckFiles(path, parsed.GetValue(resume));
             var trainer = new DetectionTrainer(detector, train, recipe.Training);
             var result = TrainingJob.Run($"Training on {train.Name}", progress => trainer.Train(progress, null, cancellation));
             TrainingJob.Save(detector, plan, description, path, parsed.GetValue(half));

@@ -49,16 +49,9 @@ internal sealed class DemoCut : IDisposable
 
     public DemoModel Measured(string title, EvaluationResult evaluation, LatencyFigures latency)
     {
-        var file = Path.GetTempFileName();
-        try
-        {
-            DetectorFile.SavePruned(Model, Plan, _description, file);
-            return new DemoModel(title, After, evaluation, latency, new FileInfo(file).Length, _proof);
-        }
-        finally
-        {
-            File.Delete(file);
-        }
+        using var file = new ScratchFile();
+        DetectorFile.SavePruned(Model, Plan, _description, file.Path);
+        return new DemoModel(title, After, evaluation, latency, new FileInfo(file.Path).Length, _proof);
     }
 
     public void Dispose() => Model.Dispose();

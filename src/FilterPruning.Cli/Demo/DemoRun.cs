@@ -3,6 +3,7 @@ using FilterPruning.Detection.Data;
 using FilterPruning.Detection.Evaluation;
 using FilterPruning.Detection.Models;
 using FilterPruning.Planning;
+using FilterPruning.Storage;
 
 namespace FilterPruning.Cli.Demo;
 
@@ -31,13 +32,13 @@ internal static class DemoRun
 
         var file = Path.Combine(folder, "pruned.safetensors");
         DetectorFile.SavePruned(chosen.Model, chosen.Plan, description, file);
-        File.WriteAllText(Path.Combine(folder, "plan.json"), chosen.Plan.ToJson());
+        AtomicFile.WriteText(Path.Combine(folder, "plan.json"), chosen.Plan.ToJson());
 
         var test = DataFolders.Open(DataSource.ShapeScenesName, DataPart.Test, images, seed: 0);
         (string Title, MaskRcnnModel Model)[] models = [("dense", dense), (DemoResult.RawTitle, raw.Model), (DemoResult.RepairedTitle, repaired.Model), (DemoResult.ChosenTitle, chosen.Model)];
         var results = models.Select(entry => Output.WithProgress($"Evaluating on {images} fresh scenes: {entry.Title}", report => Evaluate(entry.Model, test, report, cancellation))).ToArray();
         var timed = Enumerable.Range(0, Math.Min(LatencyScenes, test.Count)).Select(index => ImageOf(test, index)).ToArray();
-        var latency = Output.WithProgress("Comparing latency", _ => Latency.Compare([.. models.Select(entry => entry.Model)], timed, LatencyRounds, cancellation));
+        var latency = Output.WithProgress("Comparing latency", _ => Latency.Compare([.. models.Select(entry => entry.Model)], timed, LatencyRounds, prepared: true, cancellation));
         var identical = LoadsIdentically(chosen.Model, file, timed);
         var pictures = DemoPictures.Draw(models, timed, PictureCount, description.ClassNames);
         foreach (var image in timed)

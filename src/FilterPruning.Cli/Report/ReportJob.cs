@@ -1,3 +1,5 @@
+using FilterPruning.Storage;
+
 namespace FilterPruning.Cli.Report;
 
 /// <summary>From results files to the files that are made of them.</summary>
@@ -32,7 +34,8 @@ internal sealed class ReportJob(IReadOnlyList<string> files, string? folder, str
         var written = new List<string>();
         foreach (var (path, text) in texts)
         {
-            Replace(path, temporary => File.WriteAllText(temporary, text));
+            MakeFolderOf(path);
+            AtomicFile.WriteText(path, text);
             written.Add(path);
         }
 
@@ -41,7 +44,8 @@ internal sealed class ReportJob(IReadOnlyList<string> files, string? folder, str
         foreach (var (name, png) in StudyCurves.Draw(Results))
         {
             var path = Path.Combine(folder, name);
-            Replace(path, temporary => File.WriteAllBytes(temporary, png));
+            MakeFolderOf(path);
+            AtomicFile.WriteBytes(path, png);
             written.Add(path);
         }
 
@@ -82,13 +86,9 @@ internal sealed class ReportJob(IReadOnlyList<string> files, string? folder, str
         }
     }
 
-    // Beside, then rename: a reader never sees half a file.
-    private static void Replace(string path, Action<string> write)
+    private static void MakeFolderOf(string path)
     {
         if (Path.GetDirectoryName(path) is { Length: > 0 } parent)
-            Directory.CreateDirectory(parent);
-        var temporary = path + ".new";
-        write(temporary);
-        File.Move(temporary, path, overwrite: true);
+            OutputFile.MakeFolder(parent);
     }
 }

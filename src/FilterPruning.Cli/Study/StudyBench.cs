@@ -1,10 +1,12 @@
 using System.Diagnostics;
 using FilterPruning.Criteria;
+using FilterPruning.Detection.Data;
 using FilterPruning.Detection.Evaluation;
 using FilterPruning.Detection.Models;
 using FilterPruning.Graph;
 using FilterPruning.Layers;
 using FilterPruning.Planning;
+using FilterPruning.Storage;
 using FilterPruning.Surgery;
 
 namespace FilterPruning.Cli.Study;
@@ -49,16 +51,9 @@ internal sealed class StudyBench : IDisposable
         _denseHash = StateHash.Of(dense);
         if (StateHash.Of(model) != _denseHash)
             throw new ArgumentException("The two models differ. Load both from one file.", nameof(dense));
-        var file = TemporaryFile();
-        try
-        {
-            DetectorFile.Save(dense, description, file);
-            _denseBytes = new FileInfo(file).Length;
-        }
-        finally
-        {
-            File.Delete(file);
-        }
+        using var file = new ScratchFile();
+        DetectorFile.Save(dense, description, file.Path);
+        _denseBytes = new FileInfo(file.Path).Length;
     }
 
     /// <summary>Height and width, in pixels, of the traced network input.</summary>
@@ -68,8 +63,8 @@ internal sealed class StudyBench : IDisposable
     public string ModelHash => StateHash.Of(_model);
 
     /// <summary>
-    /// Measures a point. What cannot be planned, cut, repaired or evaluated is a result as well: its status says why. Afterwards the model is as it was before, also after
-    /// a cancellation.
+    /// Measures a point. What cannot be planned, cut, repaired or evaluated is a result as well: its status says why. A full disk or a photo that is gone is none, since it says nothing about the
+    /// point: it ends the run. Afterwards the model is as it was before, also after a cancellation.
     /// </summary>
     /// <param name="key">The point.</param>
     /// <param name="report">Told what is being done.</param>
@@ -95,7 +90,7 @@ internal sealed class StudyBench : IDisposable
         {
             point = key.IsDense ? Dense(point, report, cancellation) : Pruned(point, key, report, ref cut, cancellation);
         }
-        catch (Exception error) when (error is PruningException or ArgumentException)
+        catch (Exception error) when (error is PruningException or ArgumentException && !IsOfThisMachine(error))
         {
             point = point with { Status = error.Message.ReplaceLineEndings(" ") };
         }
@@ -196,7 +191,8 @@ internal sealed class StudyBench : IDisposable
         {
             report("comparing latency");
             watch = Stopwatch.GetTimestamp();
-            var times = Latency.Compare([_dense, _model], [_data.Photos[0]], _latencyPairs, cancellation);
+            // Layer by layer, as all points of a study before: what counts here is their ratio.
+            var times = Latency.Compare([_dense, _model], [_data.Photos[0]], _latencyPairs, prepared: false, cancellation);
             point = point with
             {
                 DenseLatencyP50 = Rounded(times[0].Median),
@@ -231,16 +227,21 @@ internal sealed class StudyBench : IDisposable
 
     private long SavedBytes(PruningPlan plan)
     {
-        var file = TemporaryFile();
-        try
+        using var file = new ScratchFile();
+        DetectorFile.SavePruned(_model, plan, _description, file.Path);
+        return new FileInfo(file.Path).Length;
+    }
+
+    // What another run, on another day, might not meet again.
+    private static bool IsOfThisMachine(Exception error)
+    {
+        for (var cause = error; cause is not null; cause = cause.InnerException)
         {
-            DetectorFile.SavePruned(_model, plan, _description, file);
-            return new FileInfo(file).Length;
+            if (cause is IOException or UnauthorizedAccessException or ModelFileException or DatasetException or ImageException)
+                return true;
         }
-        finally
-        {
-            File.Delete(file);
-        }
+
+        return false;
     }
 
     // An undo gives back what was cut, a repair included; the twin has what was before the repair.
@@ -262,8 +263,6 @@ internal sealed class StudyBench : IDisposable
     }
 
     private static IEnumerable<TracedLayer> FilterLayers(DependencyGraph graph) => graph.Layers.Where(layer => layer.Mapping != ChannelMapping.ChannelWise);
-
-    private static string TemporaryFile() => Path.Combine(Path.GetTempPath(), $"filter-pruning-study-{Environment.ProcessId}.safetensors");
 
     private static double Since(long start) => Rounded(Stopwatch.GetElapsedTime(start).TotalSeconds);
 

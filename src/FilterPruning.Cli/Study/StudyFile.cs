@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using FilterPruning.Storage;
 
 namespace FilterPruning.Cli.Study;
 
@@ -46,8 +47,9 @@ internal sealed class StudyFile : IDisposable
         FileStream? stream = null;
         try
         {
-            // Others may read while it grows.
-            stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+            // Others may read while it grows. Without a buffer: what a full disk refused must not be written later, when the file is closed.
+            stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
+            ResultsFile.CheckLength(path, stream.Length);
             var bytes = new byte[stream.Length];
             stream.ReadExactly(bytes);
             var complete = Array.LastIndexOf(bytes, LineEnd) + 1;
@@ -79,6 +81,7 @@ internal sealed class StudyFile : IDisposable
         if (!File.Exists(path))
             return [];
         using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        ResultsFile.CheckLength(path, stream.Length);
         var bytes = new byte[stream.Length];
         stream.ReadExactly(bytes);
         return Parse(bytes.AsSpan(0, Array.LastIndexOf(bytes, LineEnd) + 1), path);
@@ -87,7 +90,8 @@ internal sealed class StudyFile : IDisposable
     /// <summary>Whether a point is there.</summary>
     public bool Has(StudyKey key) => _keys.Contains(key);
 
-    /// <summary>Appends a point and forces it to the disk. What was there stays, also when the disk is full.</summary>
+    /// <summary>Appends a point and forces it to the disk.</summary>
+    /// <exception cref="ModelFileException">The disk is full, or refuses for another reason; what was there stays.</exception>
     public void Append(StudyPoint point)
     {
         var end = _stream.Length;
@@ -96,11 +100,11 @@ internal sealed class StudyFile : IDisposable
             _stream.Write(Encoding.UTF8.GetBytes(point.ToJson() + "\n"));
             _stream.Flush(flushToDisk: true);
         }
-        catch
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            _stream.SetLength(end);
-            _stream.Position = end;
-            throw;
+            TakeBack(end);
+            throw new ModelFileException(
+                ModelFileErrorKind.WriteFailed, Path, $"cannot add a point: {error.Message} The points so far are safe. Make room, or mend what is wrong, and run the same again: it goes on behind them.", error);
         }
 
         _keys.Add(point.Key);
@@ -112,19 +116,38 @@ internal sealed class StudyFile : IDisposable
         _lock.Dispose();
     }
 
+    // Where even this fails the line stays without an end, and the next run puts it aside.
+    private void TakeBack(long end)
+    {
+        try
+        {
+            _stream.SetLength(end);
+            _stream.Position = end;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            // The first error is the one to tell.
+        }
+    }
+
     private static FileStream Guard(string path)
     {
         try
         {
             return new FileStream(path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
         }
-        catch (IOException error) when (error is not (FileNotFoundException or DirectoryNotFoundException or PathTooLongException))
+        catch (IOException error) when (error.HResult is 11 or 35 or unchecked((int)0x80070020)) // EAGAIN on Linux, on macOS; ERROR_SHARING_VIOLATION
         {
             throw new ArgumentException($"Another process writes to '{path}'. Give each shard a file of its own and join them afterwards (--join a.jsonl b.jsonl).", error);
         }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new ArgumentException($"'{path}' cannot be written: {error.Message} Give a path in a folder that can be written to.", error);
+        }
     }
 
-    private static List<StudyPoint> Parse(ReadOnlySpan<byte> bytes, string path)
+    /// <summary>The points of complete lines.</summary>
+    internal static List<StudyPoint> Parse(ReadOnlySpan<byte> bytes, string path)
     {
         var points = new List<StudyPoint>();
         for (var line = 1; !bytes.IsEmpty; line++)
@@ -138,8 +161,9 @@ internal sealed class StudyFile : IDisposable
             {
                 points.Add(StudyPoint.FromJson(text));
             }
-            catch (JsonException error)
+            catch (Exception error) when (error is JsonException or InvalidOperationException)
             {
+                // Half a surrogate pair is an InvalidOperationException.
                 throw new ArgumentException($"Line {line} of '{path}' is no point of a study: {error.Message} Repair or remove that line, or give another file.", error);
             }
         }

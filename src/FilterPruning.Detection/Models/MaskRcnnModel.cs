@@ -6,7 +6,10 @@ namespace FilterPruning.Detection.Models;
 /// <remarks>
 /// <see cref="Detect(IReadOnlyList{Tensor})"/> always works with the test settings and the losses with the training settings, whatever
 /// <see cref="nn.Module.training"/> says; that flag matters to live BatchNorm alone. Both follow the ambient gradient mode: call
-/// <see cref="Detect(IReadOnlyList{Tensor})"/> under <c>torch.no_grad()</c> unless gradients are wanted. Not safe for use by several threads at once while training.
+/// <see cref="Detect(IReadOnlyList{Tensor})"/> under <c>torch.no_grad()</c> unless gradients are wanted.
+/// <para>Threads: any number may detect at once on one model in evaluation mode, prepared for inference or not, and each gets what it would get alone; the grad mode and the number of torch's threads belong to each thread.
+/// Everything else needs the model alone: losses, training, loading weights, tracing, cuts and their undo, repairs, <see cref="PrepareForInference"/> and its end, and disposing it. Where one of these meets a running detection, it or
+/// the detection throws <see cref="InvalidOperationException"/> (see <see cref="ModelUse"/>); loading, losses and disposing do not look.</para>
 /// </remarks>
 public sealed class MaskRcnnModel : nn.Module
 {
@@ -53,6 +56,7 @@ public sealed class MaskRcnnModel : nn.Module
     /// <param name="images">float32 <c>[3, H, W]</c>, RGB, 0 … 1, any sizes.</param>
     /// <returns>For each image what was found, possibly nothing; the caller owns it.</returns>
     /// <exception cref="ArgumentException">An image has another shape or type.</exception>
+    /// <exception cref="InvalidOperationException">The model is being changed on another thread.</exception>
     public IReadOnlyList<Detection> Detect(IReadOnlyList<Tensor> images) => Detect(images, clock: null);
 
     /// <summary>Finds objects and says where the time went.</summary>
@@ -67,16 +71,22 @@ public sealed class MaskRcnnModel : nn.Module
 
     /// <summary>
     /// Lets the detector run faster until the result is disposed: each convolution of the backbone, the pyramid, the RPN and the mask head takes one pass of oneDNN together with its norm, its sum and its ReLU, with
-    /// channels innermost and weights in the order of the processor's kernel.
+    /// channels innermost and weights in the order of the processor's kernel; so do the two large linear layers of the box head.
     /// </summary>
     /// <returns>Dispose it to run layer by layer again, bit for bit as before. Preparing a prepared detector gives the same object.</returns>
     /// <remarks>
     /// <para>Weights, buffers and options stay as they are, so the detector may be saved, pruned and trained meanwhile; what was computed from a weight is computed anew after it changed. It works only under <c>torch.no_grad()</c>, in
     /// float32 on the CPU and for layers without hooks; everywhere else, as in a trace or a loss, each layer runs by itself. Outputs differ by rounding, so a score next to a threshold may fall on its other side.</para>
-    /// <para>Costs a second copy of the convolutions' weights, about 120 MB for a ResNet-50, and one reordering (some 50 ms) at the first image of a new padded size.</para>
+    /// <para>Costs a second copy of these weights, about 170 MB for a ResNet-50, and one reordering (some 50 ms) at the first image of a new padded size.</para>
     /// </remarks>
-    public PreparedInference PrepareForInference() =>
-        _prepared ??= new PreparedInference(modules().OfType<IFusible>().SelectMany(part => part.Fusions), ended: () => _prepared = null);
+    /// <exception cref="InvalidOperationException">The detector is detecting, or being changed, on another thread.</exception>
+    public PreparedInference PrepareForInference()
+    {
+        if (_prepared is { } already)
+            return already;
+        using var alone = ModelUse.Change(this, "a preparation for inference");
+        return _prepared ??= new PreparedInference(this, modules().OfType<IFusible>().SelectMany(part => part.Fusions), ended: () => _prepared = null);
+    }
 
     private Detection[] Detect(IReadOnlyList<Tensor> images, StageClock? clock)
     {
@@ -135,6 +145,7 @@ public sealed class MaskRcnnModel : nn.Module
     /// <summary>What is found, at the scale of the resized images and with masks of 28 × 28, and the heights and widths of these; moved to the caller's scope.</summary>
     internal (Detection[] Found, IReadOnlyList<(int Height, int Width)> Sizes) DetectAtNetworkScale(IReadOnlyList<Tensor> images, StageClock? clock = null)
     {
+        using var running = ModelUse.Run(this);
         using var scope = NewDisposeScope();
         var (batch, features, _, proposals) = Propose(images, clock);
         var found = roi_heads.Detect(features, proposals, batch.Sizes, clock);

@@ -68,17 +68,19 @@ public sealed class DetectionTrainer
     public int TotalIterations => _total;
 
     /// <summary>
-    /// Trains to the end, or from the checkpoint to the end. The model keeps its training flag, its <c>requires_grad</c> flags, and torch's default generator its state.
+    /// Trains to the end, or from the checkpoint to the end. The model's modules keep their training flags, its parameters their <c>requires_grad</c> flags, and torch's default generator its state.
     /// </summary>
     /// <param name="progress">Told after each iteration; null for none.</param>
     /// <param name="evaluate">Called in evaluation mode with the weights to judge (the average where one is kept), every <see cref="TrainingOptions.EvaluationInterval"/> iterations and at the end.</param>
     /// <param name="cancellation">Looked at between iterations: a cancelled run writes a checkpoint and throws.</param>
     /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
     /// <exception cref="TrainingDivergedException">A loss or gradient is infinite or not a number; the last checkpoint is untouched.</exception>
+    /// <exception cref="InvalidOperationException">The model runs, or is changed, on another thread.</exception>
     /// <exception cref="ArgumentException">A pattern of <see cref="TrainingOptions.Frozen"/> matches no parameter, or nothing is left to train.</exception>
     /// <exception cref="PruningException">The checkpoint does not fit model, data or options, or a sample could not be loaded.</exception>
     public TrainingResult Train(IProgress<TrainingProgress>? progress = null, Action<TrainingProgress>? evaluate = null, CancellationToken cancellation = default)
     {
+        using var alone = ModelUse.Change(_model, "a training");
         using var scope = NewDisposeScope();
         using var surroundings = new TrainingSurroundings(_model, _options.Frozen);
         using var state = new TrainingState(_model, surroundings.Trainable, _options, Momentum);

@@ -10,12 +10,13 @@ namespace FilterPruning.Detection.Training;
 /// <summary>
 /// The file from which a training continues: one safetensors file with the model's weights and buffers (<c>model.*</c>), the optimizer's momentum (<c>momentum.*</c>), the running average
 /// where one is kept (<c>average.*</c>), and in its metadata the iterations done and the options they were done with. No random state is stored: everything random is a function of the
-/// seed and the iteration's number.
+/// seed and the iteration's number. A checksum over all of it lets no damaged checkpoint pass for a whole one.
 /// </summary>
 public static class TrainingCheckpoint
 {
     private const string Format = "FilterPruning training checkpoint";
-    private const string Version = "1";
+    private const string Version = "2", VersionWithoutChecksum = "1";
+    private const string ChecksumKey = "checksum";
     private const string ModelPrefix = "model.", MomentumPrefix = "momentum.", AveragePrefix = "average.";
 
     /// <summary>Loads only the weights and buffers of a checkpoint into a model, for use or evaluation: the running average where the checkpoint has one.</summary>
@@ -33,8 +34,9 @@ public static class TrainingCheckpoint
         [
             .. TrainingState.TensorsOf(model).Select(t => ((file.Entries.ContainsKey(AveragePrefix + t.Name) ? AveragePrefix : ModelPrefix) + t.Name, t.Value)),
         ];
+        int iteration = Iteration(file, path);
         CopyAll(file, path, targets);
-        return Iteration(file);
+        return iteration;
     }
 
     /// <summary>
@@ -59,7 +61,7 @@ public static class TrainingCheckpoint
             Tensor value = file.Read(file.Entries.ContainsKey(AveragePrefix + name) ? AveragePrefix + name : stored);
             weights.Add(KeyValuePair.Create(name, halfPrecision && value.dtype == ScalarType.Float32 && value.dim() > 1 ? value.to(ScalarType.Float16) : value));
         }
-        SafetensorsFile.Write(output, weights, new Dictionary<string, string>(metadata ?? new Dictionary<string, string>()) { ["iteration"] = file.Metadata["iteration"] });
+        SafetensorsFile.Write(output, weights, new Dictionary<string, string>(metadata ?? new Dictionary<string, string>()) { ["iteration"] = Iteration(file, path).ToString(CultureInfo.InvariantCulture) });
     }
 
     /// <summary>Writes the state beside the path, then renames.</summary>
@@ -79,15 +81,23 @@ public static class TrainingCheckpoint
         };
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder)
             Directory.CreateDirectory(folder);
-        SafetensorsFile.Write(path, Tensors(state).Select(t => KeyValuePair.Create(t.Name, t.Value)), metadata);
+        (string Name, Tensor Value)[] tensors = Tensors(state);
+        metadata[ChecksumKey] = Checksum(metadata, tensors.Select(t => (t.Name, Described(t.Value), t.Value)));
+        SafetensorsFile.Write(path, tensors.Select(t => KeyValuePair.Create(t.Name, t.Value)), metadata);
     }
 
     /// <summary>Puts the file's state into the model, the optimizer and the average; on any error they are as before.</summary>
     /// <returns>The iterations that are done.</returns>
     internal static int Read(string path, TrainingState state, TrainingOptions options, string data, string method)
     {
-        using var scope = NewDisposeScope();
         using SafetensorsFile file = Open(path);
+        return Read(file, path, state, options, data, method);
+    }
+
+    /// <summary>The same from an open file, which must be a checkpoint.</summary>
+    internal static int Read(SafetensorsFile file, string path, TrainingState state, TrainingOptions options, string data, string method)
+    {
+        using var scope = NewDisposeScope();
         if (file.Metadata.GetValueOrDefault("data") is var trainedOn && trainedOn != data)
             throw new PruningException($"The checkpoint '{path}' was trained on {trainedOn}, not on {data}; resume with the same data, or train into another checkpoint.");
         if ((file.Metadata.GetValueOrDefault("method") ?? "") is var trainedBy && trainedBy != method)
@@ -96,11 +106,12 @@ public static class TrainingCheckpoint
                 $"The checkpoint '{path}' was trained with {Words(trainedBy)}, now it is {Words(method)}. Resume with the same losses and the same teacher, or train into another checkpoint.");
         }
 
-        string[] differences = [.. Differences(file.Metadata.GetValueOrDefault("options") ?? "{}", Canonical(options))];
+        string[] differences = [.. Differences(OptionsOf(file, path), Canonical(options))];
         if (differences.Length > 0)
             throw new PruningException($"The checkpoint '{path}' was trained with other options: {string.Join("; ", differences)}. Resume with the same options, or train into another checkpoint.");
+        int iteration = Iteration(file, path);
         CopyAll(file, path, Tensors(state));
-        return Iteration(file);
+        return iteration;
     }
 
     private static string Words(string method) => method.Length == 0 ? "the model's own losses" : method;
@@ -114,17 +125,76 @@ public static class TrainingCheckpoint
 
     private static SafetensorsFile Open(string path)
     {
-        SafetensorsFile file = SafetensorsFile.Open(path);
-        string? format = file.Metadata.GetValueOrDefault("format"), version = file.Metadata.GetValueOrDefault("version");
-        if (format == Format && version == Version)
-            return file;
-        file.Dispose();
-        throw new PruningException(format == Format
-            ? $"The checkpoint '{path}' has format version {version}; this library reads version {Version}. Use the library's version that wrote it."
-            : $"'{path}' is not a training checkpoint; load plain weights into the model before training instead.");
+        try
+        {
+            return Checked(SafetensorsFile.Open(path), path);
+        }
+        catch (ModelFileException error) when (error.Kind != ModelFileErrorKind.NotFound)
+        {
+            throw Damaged(path, error.Message, error);
+        }
     }
 
-    private static int Iteration(SafetensorsFile file) => int.Parse(file.Metadata["iteration"], NumberStyles.None, CultureInfo.InvariantCulture);
+    /// <summary>The file if it is a whole checkpoint; otherwise it is disposed.</summary>
+    internal static SafetensorsFile Checked(SafetensorsFile file, string path)
+    {
+        try
+        {
+            Check(file, path);
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    private static void Check(SafetensorsFile file, string path)
+    {
+        string? format = file.Metadata.GetValueOrDefault("format"), version = file.Metadata.GetValueOrDefault("version");
+        if (format != Format)
+            throw new PruningException($"'{path}' is not a training checkpoint; load plain weights into the model before training instead.");
+        if (version is not (Version or VersionWithoutChecksum))
+            throw new PruningException($"The checkpoint '{path}' has format version {version}; this library reads version {Version}. Use the library's version that wrote it.");
+        if (version == Version && file.Metadata.GetValueOrDefault(ChecksumKey) != Checksum(file.Metadata, file.Names.Select(name => (name, file.Entries[name].ToString(), file.Read(name)))))
+            throw Damaged(path, "its content does not match its checksum.");
+        _ = Iteration(file, path);
+    }
+
+    private static PruningException Damaged(string path, string what, Exception? cause = null)
+    {
+        string message = $"The checkpoint '{path}' is damaged: {what} Put a copy of it back, or delete it to begin the training anew.";
+        return cause is null ? new PruningException(message) : new PruningException(message, cause);
+    }
+
+    /// <summary>SHA-256 over the metadata and over names, types, shapes and bytes of the tensors, which are looked at one at a time.</summary>
+    private static string Checksum(IReadOnlyDictionary<string, string> metadata, IEnumerable<(string Name, string Description, Tensor Value)> tensors)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach ((string key, string value) in metadata.Where(m => m.Key != ChecksumKey).OrderBy(m => m.Key, StringComparer.Ordinal))
+            Text($"{key}={value}");
+        using IEnumerator<(string Name, string Description, Tensor Value)> next = tensors.GetEnumerator();
+        while (true)
+        {
+            using var scope = NewDisposeScope();
+            if (!next.MoveNext())
+                return Convert.ToHexStringLower(hash.GetHashAndReset());
+            (string name, string description, Tensor value) = next.Current;
+            Text($"{name} {description}");
+            if (value.numel() > 0)
+                hash.AppendData(value.detach().cpu().contiguous().bytes);
+        }
+
+        void Text(string text) => hash.AppendData(Encoding.UTF8.GetBytes(text + "\n"));
+    }
+
+    private static string Described(Tensor value) => $"{value.dtype}[{string.Join(", ", value.shape)}]";
+
+    private static int Iteration(SafetensorsFile file, string path) =>
+        int.TryParse(file.Metadata.GetValueOrDefault("iteration"), NumberStyles.None, CultureInfo.InvariantCulture, out int iteration)
+            ? iteration
+            : throw Damaged(path, $"it does not say how many iterations were done ('iteration' is '{file.Metadata.GetValueOrDefault("iteration") ?? "missing"}').");
 
     private static void CopyAll(SafetensorsFile file, string path, (string Name, Tensor Value)[] targets)
     {
@@ -141,7 +211,7 @@ public static class TrainingCheckpoint
     {
         if (!file.Entries.TryGetValue(name, out SafetensorsEntry? entry))
             return $"{name} is missing";
-        string expected = $"{target.dtype}[{string.Join(", ", target.shape)}]";
+        string expected = Described(target);
         return entry.ToString() == expected ? null : $"{name} is {entry} instead of {expected}";
     }
 
@@ -159,6 +229,23 @@ public static class TrainingCheckpoint
                 PrefetchBatches = plain.PrefetchBatches,
             },
             TrainingJson.Default.TrainingOptions);
+    }
+
+    private static string OptionsOf(SafetensorsFile file, string path)
+    {
+        string json = file.Metadata.GetValueOrDefault("options") ?? "{}";
+        try
+        {
+            using JsonDocument options = JsonDocument.Parse(json);
+            if (options.RootElement.ValueKind == JsonValueKind.Object)
+                return json;
+        }
+        catch (Exception error) when (error is JsonException or ArgumentException)
+        {
+            throw new PruningException($"The options in the checkpoint '{path}' cannot be read: {error.Message} It is damaged; use an earlier one.", error);
+        }
+
+        throw new PruningException($"The options in the checkpoint '{path}' are no JSON object. It is damaged; use an earlier one.");
     }
 
     private static IEnumerable<string> Differences(string then, string now)

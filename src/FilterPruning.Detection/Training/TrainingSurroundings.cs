@@ -4,12 +4,11 @@ using TorchSharp.Modules;
 namespace FilterPruning.Detection.Training;
 
 /// <summary>
-/// What a training changes around the weights and puts back on disposal: the training flag, which parameters require gradients, and torch's default generator.
+/// What a training changes around the weights and puts back on disposal: the training flag of each module, which parameters require gradients, and torch's default generator.
 /// </summary>
 internal sealed class TrainingSurroundings : IDisposable
 {
-    private readonly nn.Module _model;
-    private readonly bool _wasTraining;
+    private readonly (nn.Module Module, bool Training)[] _flags;
     private readonly Tensor _randomState;
     private readonly List<Parameter> _frozen = [];
 
@@ -18,7 +17,6 @@ internal sealed class TrainingSurroundings : IDisposable
     /// <param name="frozenPatterns">Patterns of names; see <see cref="TrainingOptions.Frozen"/>.</param>
     public TrainingSurroundings(nn.Module model, IReadOnlyList<string> frozenPatterns)
     {
-        _model = model;
         (string Name, Parameter Parameter)[] all = [.. model.named_parameters().Select(p => (p.name, p.parameter))];
         string[] idle = [.. frozenPatterns.Where(pattern => !all.Any(p => Matches(pattern, p.Name)))];
         if (idle.Length > 0)
@@ -32,7 +30,8 @@ internal sealed class TrainingSurroundings : IDisposable
             parameter.requires_grad = false;
             _frozen.Add(parameter);
         }
-        _wasTraining = model.training;
+        // Parents first: train() goes down into the children.
+        _flags = [(model, model.training), .. model.named_modules().OrderBy(entry => entry.name.Count(c => c == '.')).Select(entry => (entry.module, entry.module.training))];
         _randomState = random.get_rng_state().DetachFromDisposeScope();
         model.train();
     }
@@ -45,7 +44,8 @@ internal sealed class TrainingSurroundings : IDisposable
     {
         foreach (Parameter parameter in _frozen)
             parameter.requires_grad = true;
-        _model.train(_wasTraining);
+        foreach ((nn.Module module, bool training) in _flags)
+            module.train(training);
         random.set_rng_state(_randomState);
         _randomState.Dispose();
     }

@@ -53,6 +53,7 @@ public sealed class FoldedNorms : IDisposable
             throw new InvalidOperationException("There is nothing to undo: folding was undone already, or its result was disposed. Keep the result to undo it.");
         if (_values.Any(entry => !entry.Tensor.shape.SequenceEqual(entry.Before.shape)))
             throw new PruningException("The model was cut after its norms were folded, so its old weights no longer fit. Undo the cut first, then the folding.");
+        using var alone = ModelUse.Change(_model, "the unfolding of norms");
         Restore();
         Dispose();
     }

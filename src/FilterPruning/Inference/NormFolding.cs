@@ -58,6 +58,7 @@ public static class NormFolding
             throw new PruningException("The model is in training mode, in which norms use the statistics of each batch and cannot be folded. Call eval() first.");
         if (_folded.TryGetValue(model, out _))
             throw new PruningException($"The model's norms are folded already. Call {nameof(FoldedNorms.Undo)} on the earlier result first.");
+        using var alone = ModelUse.Change(model, "the folding of norms");
         using var scope = NewDisposeScope();
         using var guard = no_grad();
         var (pairs, kept) = NormPairs.Find(model, forward);

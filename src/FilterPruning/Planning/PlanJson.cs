@@ -11,6 +11,9 @@ namespace FilterPruning.Planning;
 /// </summary>
 internal static class PlanJson
 {
+    /// <summary>A plan for a model of a thousand layers with a thousand channels each has some five million characters.</summary>
+    private const int MaximumLength = 64 << 20;
+
     public const int MinorVersion = 0;
 
     public static string Write(PruningPlan plan)
@@ -24,6 +27,8 @@ internal static class PlanJson
 
     public static PruningPlan Read(string json)
     {
+        if (json.Length > MaximumLength)
+            throw new PruningException($"The text is no pruning plan: it has {json.Length} characters, and at most {MaximumLength} are taken.");
         try
         {
             var document = JsonSerializer.Deserialize(json, ContextFor(json).PlanDocument)
@@ -33,8 +38,9 @@ internal static class PlanJson
                 : new LayerPlan(layer.Name, layer.Kind, layer.InputChannels, layer.RemovedInputs, layer.OutputChannels, layer.RemovedOutputs, layer.Scores, layer.Skipped));
             return new PruningPlan(document.Settings, document.Before, document.Predicted, document.TotalGroups, document.RemovedGroups, [.. layers]);
         }
-        catch (JsonException error)
+        catch (Exception error) when (error is JsonException or InvalidOperationException or ArgumentException)
         {
+            // Half a surrogate pair is no JsonException.
             throw new PruningException($"The text is not a pruning plan of version {PruningPlan.CurrentVersion}: {error.Message}", error);
         }
     }

@@ -133,7 +133,7 @@ public sealed class CalibrationSample : IDisposable
 
     private void Run(IProgress<double>? progress, CancellationToken cancellation)
     {
-        using var quiet = new QuietRun(Graph.Model);
+        using var quiet = new QuietRun(Graph.Model, "a calibration");
         FindJunctions();
         var input = 0;
         var counts = new Dictionary<TracedLayer, int>();

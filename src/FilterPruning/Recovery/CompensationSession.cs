@@ -22,7 +22,7 @@ internal sealed class CompensationSession(
 
     public CompensationReport Run(CancellationToken cancellation)
     {
-        using var quiet = new QuietRun(graph.Model);
+        using var quiet = new QuietRun(graph.Model, "a compensation");
         using var scope = NewDisposeScope();
         using var copies = new TensorCopies();
         var finished = false;

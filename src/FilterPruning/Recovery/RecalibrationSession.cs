@@ -18,7 +18,7 @@ internal sealed class RecalibrationSession(
 
     public RecalibrationReport Run(CancellationToken cancellation)
     {
-        using var quiet = new QuietRun(model);
+        using var quiet = new QuietRun(model, "a recalibration");
         using var copies = new TensorCopies();
         var moments = norms.ToDictionary(norm => norm, _ => new ChannelMoments());
         var finished = false;

@@ -25,7 +25,7 @@ internal sealed class RepairSession : IDisposable
 
     public RepairReport Run(CancellationToken cancellation)
     {
-        using var quiet = new QuietRun(_sample.Graph.Model);
+        using var quiet = new QuietRun(_sample.Graph.Model, "a repair");
         var finished = false;
         try
         {

@@ -6,6 +6,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using FilterPruning.Graph;
 using FilterPruning.Planning;
+using FilterPruning.Storage;
 
 namespace FilterPruning.Schedules;
 
@@ -61,16 +62,20 @@ internal sealed record ScanHeader(string Format, string Model, string Label, Pla
     }
 }
 
-/// <summary>The file of a scan: a header, then a line for each point, each written through to the disk before the next is measured.</summary>
+/// <summary>The file of a scan: a header, then a line for each point, each written through to the disk before the next is measured. One process at a time may write.</summary>
 internal sealed class SensitivityFile : IDisposable
 {
+    /// <summary>The most bytes of a file: some three hundred thousand points.</summary>
+    private const long MaximumBytes = 64L << 20;
+
     private readonly string _path;
+    private readonly WriterLock _lock;
     private readonly FileStream _stream;
     private readonly ScanHeader _header;
     private readonly Dictionary<(string Role, double Ratio), SensitivityPoint> _points = [];
     private bool _begun;
 
-    private SensitivityFile(string path, FileStream stream, ScanHeader header) => (_path, _stream, _header) = (path, stream, header);
+    private SensitivityFile(string path, WriterLock guard, FileStream stream, ScanHeader header) => (_path, _lock, _stream, _header) = (path, guard, stream, header);
 
     /// <summary>The metric of the whole model when it is known.</summary>
     public double? Baseline { get; private set; }
@@ -79,17 +84,8 @@ internal sealed class SensitivityFile : IDisposable
     /// <exception cref="PruningException">The file is of another scan, damaged, in use, or cannot be written.</exception>
     public static SensitivityFile Open(string path, ScanHeader header, Func<SensitivityPoint, bool> belongs)
     {
-        FileStream stream;
-        try
-        {
-            stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new PruningException($"The sensitivity file '{path}' cannot be opened: {error.Message} Give a path that can be written and that no other scan uses.", error);
-        }
-
-        var file = new SensitivityFile(path, stream, header);
+        var (guard, stream) = OpenToWrite(path);
+        var file = new SensitivityFile(path, guard, stream, header);
         try
         {
             file.Read(belongs);
@@ -142,14 +138,20 @@ internal sealed class SensitivityFile : IDisposable
         string[] lines;
         try
         {
-            lines = System.IO.File.ReadAllLines(path);
+            lines = TooLarge(new FileInfo(path) is { Exists: true } info ? info.Length : 0, path) ?? System.IO.File.ReadAllLines(path);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw Unreadable(path, error);
         }
 
-        var header = Header(path, lines.Length > 0 ? lines[0] : "");
+        return Parse(path, lines);
+    }
+
+    /// <summary>The lines of a finished scan.</summary>
+    internal static SensitivityResult Parse(string path, IReadOnlyList<string> lines)
+    {
+        var header = Header(path, lines.Count > 0 ? lines[0] : "");
         var points = lines.Skip(1).Select((line, i) => Parse(path, line, i + 2)).ToList();
         return points.Count == header.Points
             ? new SensitivityResult(header.Baseline, header.Ratios, points)
@@ -175,10 +177,31 @@ internal sealed class SensitivityFile : IDisposable
             WriteLine(JsonSerializer.Serialize(point, ScanJsonContext.Lines.SensitivityPoint));
     }
 
-    public void Dispose() => _stream.Dispose();
+    public void Dispose()
+    {
+        _stream.Dispose();
+        _lock.Dispose();
+    }
+
+    private static (WriterLock Lock, FileStream Stream) OpenToWrite(string path)
+    {
+        WriterLock? guard = null;
+        try
+        {
+            guard = WriterLock.TryTake(path) ?? throw new PruningException($"Another scan writes to the sensitivity file '{path}'. Wait until it has ended, or give each scan, and each shard, a file of its own.");
+            // Without a buffer: what a full disk refused must not be written later, when the file is closed.
+            return (guard, new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            guard?.Dispose();
+            throw new PruningException($"The sensitivity file '{path}' cannot be opened: {error.Message} Give a path in a folder that exists and can be written.", error);
+        }
+    }
 
     private void Read(Func<SensitivityPoint, bool> belongs)
     {
+        TooLarge(_stream.Length, _path);
         var bytes = new byte[_stream.Length];
         _stream.ReadExactly(bytes);
         var (whole, header, points) = Parse(_path, bytes, _header, belongs);
@@ -215,9 +238,36 @@ internal sealed class SensitivityFile : IDisposable
 
     private void WriteLine(string line)
     {
-        _stream.Write(Encoding.UTF8.GetBytes(line + "\n"));
-        _stream.Flush(flushToDisk: true);
+        var end = _stream.Position;
+        try
+        {
+            _stream.Write(Encoding.UTF8.GetBytes(line + "\n"));
+            _stream.Flush(flushToDisk: true);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            TakeBack(end);
+            throw new ModelFileException(
+                ModelFileErrorKind.WriteFailed, _path, $"cannot add a line: {error.Message} The points so far are safe. Make room, or mend what is wrong, and run the same again: it goes on behind them.", error);
+        }
     }
+
+    // Where even this fails the line stays without an end, and the next run takes it away.
+    private void TakeBack(long end)
+    {
+        try
+        {
+            _stream.SetLength(end);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            // The first error is the one to tell.
+        }
+    }
+
+    private static string[]? TooLarge(long bytes, string path) => bytes <= MaximumBytes
+        ? null
+        : throw new PruningException($"The sensitivity file '{path}' has {bytes} bytes; at most {MaximumBytes} are read. Give the file of a scan.");
 
     private static ScanHeader Header(string path, string line)
     {
@@ -226,7 +276,7 @@ internal sealed class SensitivityFile : IDisposable
             if (JsonSerializer.Deserialize(line, ScanJsonContext.Lines.ScanHeader) is { Format: ScanHeader.Known } header)
                 return header;
         }
-        catch (JsonException)
+        catch (Exception error) when (error is JsonException or InvalidOperationException or ArgumentException)
         {
             // Said below.
         }
@@ -238,12 +288,16 @@ internal sealed class SensitivityFile : IDisposable
     {
         try
         {
-            return JsonSerializer.Deserialize(line, ScanJsonContext.Lines.SensitivityPoint);
+            // A structure is made without its constructor, so that nothing asks for its members.
+            if (JsonSerializer.Deserialize(line, ScanJsonContext.Lines.SensitivityPoint) is { Role: not null } point)
+                return point;
         }
-        catch (JsonException error)
+        catch (Exception error) when (error is JsonException or InvalidOperationException or ArgumentException)
         {
             throw Damaged(path, number, error.Message);
         }
+
+        throw Damaged(path, number, "it names no role");
     }
 
     private static PruningException Unreadable(string path, Exception error)

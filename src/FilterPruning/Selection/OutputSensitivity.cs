@@ -31,7 +31,7 @@ internal sealed class OutputSensitivity
     /// <returns>Null when nothing that the forward returns has a gradient: it records none, or returns choices and counts alone.</returns>
     public static OutputSensitivity? Measure(CalibrationSample sample, int inputs, int seed, CancellationToken cancellation = default)
     {
-        using var quiet = new QuietRun(sample.Graph.Model);
+        using var quiet = new QuietRun(sample.Graph.Model, "a measurement of sensitivities");
         var result = new OutputSensitivity();
         var count = Math.Min(inputs, sample.Inputs);
         for (var input = 0; input < count; input++)

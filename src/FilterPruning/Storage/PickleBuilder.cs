@@ -6,6 +6,8 @@ internal sealed class PickleBuilder(PickleStack stack, string path, PthLimits li
     public const string Advice = "A .pth file can ask for any code to run; this reader runs none. If you trust the file, load it with PyTorch and save only its state_dict() again, best as safetensors.";
 
     private const int MaximumRank = 64;
+    private const int MaximumKey = 256;
+    private const int MaximumDevice = 64;
     private long _copied;
 
     public static OrderedDictionary<object, object?> NewDictionary() => new(PickleKeyComparer.Instance);
@@ -37,7 +39,7 @@ internal sealed class PickleBuilder(PickleStack stack, string path, PthLimits li
         PickleCallable.Encode => arguments is [string text, "latin1"] ? Encoded(text) : throw Arguments(function),
         PickleCallable.NumpyType => arguments is [string code, ..] ? new PickleNumpyType(code) : throw Arguments(function),
         PickleCallable.NumpyScalar => arguments is [PickleNumpyType type, byte[] bytes] ? type.Read(bytes) : throw Arguments(function),
-        PickleCallable.Device => arguments is [string type] ? type : arguments is [string kind, long index] ? $"{kind}:{index}" : throw Arguments(function),
+        PickleCallable.Device => Device(function, arguments),
         _ => throw stack.Broken($"it calls {function.Name}"),
     };
 
@@ -65,6 +67,8 @@ internal sealed class PickleBuilder(PickleStack stack, string path, PthLimits li
     {
         if (id is not ["storage", PickleGlobal { Callable: PickleCallable.Storage } type, string key, string, long count] || count < 0)
             throw stack.Broken("a storage is not named by (\"storage\", type, key, device, number of elements)");
+        if (key.Length > MaximumKey)
+            throw stack.Broken($"a storage's key has {key.Length} characters; at most {MaximumKey} are taken");
         if (type.StorageType is not { } dtype)
             throw new ModelFileException(ModelFileErrorKind.UnknownDType, path, $"storage \"{key}\" is a {type.Name}; known are float, double, half, bfloat16, the whole numbers of 8 to 64 bits (8 bits also unsigned) and bool.");
 
@@ -75,6 +79,14 @@ internal sealed class PickleBuilder(PickleStack stack, string path, PthLimits li
             throw new ModelFileException(ModelFileErrorKind.StorageSize, path, $"storage \"{key}\" holds {actual} bytes, but {count} elements of {dtype} are claimed. The file is damaged.");
         return storage;
     }
+
+    // A text that is remembered once could be joined to a number again and again, a few bytes each time.
+    private string Device(PickleGlobal function, object?[] arguments) => arguments switch
+    {
+        [string { Length: <= MaximumDevice } type] => type,
+        [string { Length: <= MaximumDevice } type, long index] => $"{type}:{index}",
+        _ => throw Arguments(function),
+    };
 
     private OrderedDictionary<object, object?> OrderedDict(object?[] arguments)
     {
@@ -149,13 +161,14 @@ internal sealed class PickleBuilder(PickleStack stack, string path, PthLimits li
 
     // _rebuild_parameter(data, requires_grad, backward_hooks)
     private PthTensor Parameter(object?[] arguments) => arguments is [PthTensor data, bool requiresGrad, _]
-        ? new PthTensor(data.Storage, data.Offset, [.. data.Shape], [.. data.Strides], requiresGrad)
+        ? new PthTensor(data, requiresGrad)
         : throw stack.Broken("a parameter is not made of a tensor and whether it requires gradients");
 
     private long[] WholeNumbers(IReadOnlyList<object?> items, string what)
     {
         if (items.Count > MaximumRank || items.Any(item => item is not >= 0L))
             throw new ModelFileException(ModelFileErrorKind.InvalidShape, path, $"a tensor's {what} must be at most {MaximumRank} whole numbers that are not negative.");
+        CountCopies(items.Count);
         return [.. items.Select(item => (long)item!)];
     }
 

@@ -45,8 +45,13 @@ public sealed class PthFile : ITensorSource
     public static PthFile Open(string path, PthLimits? limits = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        limits ??= new PthLimits();
-        var archive = PthArchive.Open(path, limits);
+        return Open(path, FileAccessErrors.Translate(path, () => ByteSource.OpenFile(path)), limits ?? new PthLimits());
+    }
+
+    /// <summary>Opens bytes. The result owns the source; on an error it is disposed.</summary>
+    internal static PthFile Open(string path, ByteSource source, PthLimits limits)
+    {
+        var archive = PthArchive.Open(path, source, limits);
         try
         {
             return new PthFile(path, archive, limits);

@@ -38,11 +38,12 @@ public sealed class CutResult : IDisposable
     /// and step counts, bit by bit, even after training went on; what was trained since is lost. Parameters stay the same objects. Learning rates and
     /// schedulers stay where they are now.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The cut was undone already, this object was disposed, or <see cref="SurgeryOptions.CanUndo"/> was false.</exception>
+    /// <exception cref="InvalidOperationException">The cut was undone already, this object was disposed, <see cref="SurgeryOptions.CanUndo"/> was false, or the model runs on another thread (<see cref="ModelUse"/>).</exception>
     /// <exception cref="PruningException">The model was cut again since, or moved to another type or device; the message says what to do first.</exception>
     public void Undo()
     {
         var snapshot = _snapshot ?? throw new InvalidOperationException("There is nothing to undo: the cut was undone already, or its result was disposed. Keep the result to undo a cut, and leave SurgeryOptions.CanUndo at true.");
+        using var alone = ModelUse.Change(snapshot.Model, "the undo of a cut");
         if (snapshot.ChangedSince() is { } changed)
         {
             throw new PruningException(

@@ -18,6 +18,9 @@ internal sealed class Snapshot : IDisposable
     private List<(string Name, Tensor Tensor, long[] Shape)> _after = [];
     private nn.Module? _model;
 
+    /// <summary>The model, where this was taken of one.</summary>
+    public nn.Module Model => _model ?? throw new InvalidOperationException("This was taken of tensors, not of a model.");
+
     /// <summary>Remembers everything that a cut, or training after it, may change.</summary>
     /// <param name="model">The model.</param>
     /// <param name="cuts">The cut of each layer.</param>

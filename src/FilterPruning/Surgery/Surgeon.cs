@@ -7,7 +7,7 @@ namespace FilterPruning.Surgery;
 /// <summary>Cuts channels out of a model, in place.</summary>
 /// <remarks>
 /// Modules, parameters and buffers stay the same objects with the same hooks, flags, types and devices; only their shapes change. Gradients of
-/// tensors that shrink are cleared. Not thread-safe: nothing else may use the model during a cut.
+/// tensors that shrink are cleared. Not thread-safe: nothing else may use the model during a cut; see <see cref="ModelUse"/>, which notices detections.
 /// </remarks>
 public static class Surgeon
 {
@@ -19,6 +19,7 @@ public static class Surgeon
     /// <exception cref="PruningException">
     /// The plan does not fit the model, the model fails to run, or the proof fails; the message names the layers. The model is then as it was.
     /// </exception>
+    /// <exception cref="InvalidOperationException">The model runs, or is changed, on another thread; see <see cref="ModelUse"/>. The model is as it was.</exception>
     public static CutResult Apply(DependencyGraph graph, PruningPlan plan, SurgeryOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(graph);
@@ -28,7 +29,7 @@ public static class Surgeon
         using var scope = NewDisposeScope();
         var cuts = PlanFit.Prepare(graph, plan);
         var moments = OptimizerMoments.Of(graph.Model, options.Optimizers, cuts);
-        using var quiet = new QuietRun(graph.Model);
+        using var quiet = new QuietRun(graph.Model, "a cut");
         var snapshot = Snapshot.Take(graph.Model, cuts, moments, options.CanUndo);
         try
         {

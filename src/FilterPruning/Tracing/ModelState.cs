@@ -16,9 +16,12 @@ internal sealed class ModelState : IDisposable
     private readonly List<(Tensor Owner, Tensor Gradient)> _gradients = [];
     private readonly Tensor _random;
     private readonly bool _gradEnabled;
+    private readonly IDisposable _alone;
 
+    /// <exception cref="InvalidOperationException">The model runs, or is changed, on another thread.</exception>
     public ModelState(nn.Module model)
     {
+        _alone = ModelUse.Change(model, "a trace");
         _gradEnabled = is_grad_enabled();
         _random = get_rng_state().DetachFromDisposeScope();
         _modes = Modules(model).Select(module => (module, module.training)).ToList();
@@ -100,5 +103,6 @@ internal sealed class ModelState : IDisposable
         set_rng_state(_random);
         _random.Dispose();
         set_grad_enabled(_gradEnabled);
+        _alone.Dispose();
     }
 }
