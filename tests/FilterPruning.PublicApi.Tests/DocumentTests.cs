@@ -9,6 +9,7 @@ public partial class DocumentTests
 {
     [Theory]
     [InlineData("training.md", "the same answers")]
+    [InlineData("python.md", "13 inputs remain")]
     [InlineData("selection.md", "half of the work remains")]
     [InlineData("custom-layers.md", "the model is as it was")]
     [InlineData("fine-tuning.md", "Completed after 2 steps, 0.5 of the MACs")]
