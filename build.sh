@@ -24,6 +24,7 @@ usage: ./build.sh COMMAND
   format [--check]   format the code, or only check that it is formatted
   notebooks          execute the notebooks and store their outputs in them
   report [--check]   make docs/results.md's tables and curves from docs/results/*.jsonl, or only check the tables
+  fuzz [READER…]     give the readers of files millions of broken inputs, guided by coverage (options: --inputs N, --seconds S for each, --seed N)
   reliability [kills|leaks|threads] [--rounds N] [--seed S] [--only PART,PART]
                      the long runs of docs/reliability.md: processes killed, memory watched, threads compared (hours without --rounds)
   zoo                check every model of the zoo and write docs/zoo.md
@@ -169,6 +170,16 @@ cmd_zoo() {
   FILTERPRUNING_ZOO_TABLE="$PWD/docs/zoo.md" dotnet test --project tests/FilterPruning.Zoo.Tests -c "$CONFIGURATION" --no-build -- --filter-class '*ZooTests'
 }
 
+# Instruments a copy of the assemblies in the program's own output folder; the libraries themselves are left alone.
+cmd_fuzz() {
+  check_machine
+  local project=tests/FilterPruning.Fuzz
+  dotnet build "$project" -c Release --nologo -v quiet
+  dotnet "$project/bin/Release/net10.0/FilterPruning.Fuzz.dll" instrument
+  say "| reader | inputs | seed | read | edges | kept | most bytes | seconds | inputs/s | findings |"
+  OMP_NUM_THREADS=1 dotnet "$project/bin/Release/net10.0/FilterPruning.Fuzz.dll" "$@" --corpus tests/fixtures/fuzz --out out/fuzz
+}
+
 cmd_reliability() {
   check_machine
   dotnet build tests/FilterPruning.Reliability -c "$CONFIGURATION" --nologo -v quiet
@@ -190,6 +201,7 @@ case "$command" in
   format) cmd_format "$@" ;;
   notebooks) cmd_notebooks ;;
   report) cmd_report "$@" ;;
+  fuzz) cmd_fuzz "$@" ;;
   zoo) cmd_zoo ;;
   reliability) cmd_reliability "$@" ;;
   readme-example) cmd_readme_example ;;

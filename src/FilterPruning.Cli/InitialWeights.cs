@@ -16,26 +16,36 @@ internal static class InitialWeights
     /// </summary>
     /// <returns>Sentences on what was loaded, what is missing, and what is trained.</returns>
     /// <exception cref="PruningException">Nothing fits, or a weight is missing that the training would leave at its random values.</exception>
-    public static string Load(MaskRcnnModel model, string path)
+    /// <param name="model">What is to be trained.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="weightsKey">The entry of a checkpoint to take; null: found by rule.</param>
+    public static string Load(MaskRcnnModel model, string path, string? weightsKey = null)
     {
         if (!File.Exists(path))
             throw new ArgumentException($"There is no file '{path}'. Give a .safetensors or .pth file with --init.");
         using var source = ModelFile.Open(path);
         var shapes = model.state_dict().ToDictionary(entry => entry.Key, entry => entry.Value.shape.ToArray());
-        var stored = source.Names.Select(TorchvisionKeys.Migrate).OfType<string>().ToHashSet(StringComparer.Ordinal);
+        var options = new StateDictOptions { Rename = TorchvisionKeys.Migrate, Strict = false, Container = weightsKey };
+        var prefix = StateDictLoader.FindPrefix(model, source, options);
+        var inside = source.Names.Where(name => name.StartsWith(prefix, StringComparison.Ordinal)).ToList();
+        // A name as the loader gives it to the rename below, and the source's.
+        var full = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var name in inside)
+            full[name[prefix.Length..]] = full[name[prefix.Length..].Replace("_orig_mod.", "", StringComparison.Ordinal)] = name;
+        var stored = full.Keys.Select(TorchvisionKeys.Migrate).OfType<string>().ToHashSet(StringComparer.Ordinal);
         string? Rename(string key)
         {
             var name = TorchvisionKeys.Migrate(key);
             var otherClasses = name is not null && Heads.Any(head => name.StartsWith(head, StringComparison.Ordinal))
-                && shapes.TryGetValue(name, out var shape) && !source.Describe(key).Shape.SequenceEqual(shape);
+                && shapes.TryGetValue(name, out var shape) && !source.Describe(full[key]).Shape.SequenceEqual(shape);
             var orphan = name is not null && NormedBy(name) is { } convolution && shapes.ContainsKey(convolution) && stored.Contains(Backbone + "conv1.weight") && !stored.Contains(convolution);
             return otherClasses || orphan ? null : name;
         }
 
-        var report = StateDictLoader.Load(model, source, new StateDictOptions { Rename = Rename, Strict = false });
+        var report = StateDictLoader.Load(model, source, options with { Rename = Rename, Prefix = prefix });
         if (report.Loaded.Count == 0)
             throw new PruningException($"'{path}' has no weight that fits this model. Give a Mask R-CNN's or a ResNet's state dict of the same architecture.");
-        return Describe(model, path, report);
+        return CheckpointNote.Text(path, report) is { } note ? $"{note} {Describe(model, path, report)}" : Describe(model, path, report);
     }
 
     /// <summary>The weight of the convolution in front of a backbone's norm; null for what is no part of such a norm.</summary>

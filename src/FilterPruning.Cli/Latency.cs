@@ -10,7 +10,25 @@ internal readonly record struct LatencyFigures(double Median, double P95);
 /// <summary>Compares models in one run: every image goes through all of them in turn, so that whatever else the machine does hits all alike.</summary>
 internal static class Latency
 {
-    public static IReadOnlyList<LatencyFigures> Compare(IReadOnlyList<MaskRcnnModel> models, IReadOnlyList<Tensor> images, int rounds, CancellationToken cancellation)
+    /// <param name="models">The models; as they were afterwards.</param>
+    /// <param name="images">float32 <c>[3, H, W]</c>.</param>
+    /// <param name="rounds">Rounds over all images, after one that does not count.</param>
+    /// <param name="prepared">Whether the models are prepared for inference meanwhile, as <c>detect</c> runs them; else they run layer by layer.</param>
+    /// <param name="cancellation">Looked at before each image.</param>
+    public static IReadOnlyList<LatencyFigures> Compare(IReadOnlyList<MaskRcnnModel> models, IReadOnlyList<Tensor> images, int rounds, bool prepared, CancellationToken cancellation)
+    {
+        var preparations = prepared ? models.Select(model => model.PrepareForInference()).ToList() : [];
+        try
+        {
+            return Compare(models, images, rounds, cancellation);
+        }
+        finally
+        {
+            preparations.ForEach(preparation => preparation.Dispose());
+        }
+    }
+
+    private static IReadOnlyList<LatencyFigures> Compare(IReadOnlyList<MaskRcnnModel> models, IReadOnlyList<Tensor> images, int rounds, CancellationToken cancellation)
     {
         var times = models.Select(_ => new List<double>()).ToArray();
         using var noGrad = no_grad();

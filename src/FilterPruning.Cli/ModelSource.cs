@@ -20,6 +20,12 @@ internal sealed class ModelSource
 
     private readonly Option<int?> _size = new("--size") { Description = "Short side in pixels that images are resized to.", HelpName = "PX" };
 
+    private readonly Option<string?> _weightsKey = new("--weights-key")
+    {
+        Description = "The entry of a checkpoint to take weights from, such as model_ema. Found by itself where there is one; plain weights are taken before averaged ones.",
+        HelpName = "NAME",
+    };
+
     private readonly bool _weightsNeeded;
     private readonly int? _defaultSize;
 
@@ -29,6 +35,7 @@ internal sealed class ModelSource
         _defaultSize = defaultSize;
         command.Options.Add(_model);
         command.Options.Add(_weights);
+        command.Options.Add(_weightsKey);
         command.Options.Add(_classes);
         command.Options.Add(_size);
     }
@@ -41,7 +48,7 @@ internal sealed class ModelSource
         try
         {
             if (weights is not null)
-                DetectorFile.LoadWeights(model, weights);
+                CheckpointNote.Tell(weights, DetectorFile.LoadWeights(model, weights, parsed.GetValue(_weightsKey)));
             model.eval();
             return (model, description);
         }

@@ -13,8 +13,9 @@ namespace FilterPruning.Cli;
 /// <param name="detector">The model.</param>
 /// <param name="options">What to remove.</param>
 /// <param name="byReconstruction">Whether <see cref="ReconstructionCriterion"/> takes the place of the options' criterion; then, and with <see cref="PruningScope.Allocated"/>, images are collected before planning.</param>
+/// <param name="given">The JSON of a plan made elsewhere, complete or not, that is followed instead of making one; null to make one.</param>
 /// <param name="scan">A finished scan that says how the budget is spent; null to spend it as the options say.</param>
-internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options, bool byReconstruction = false, SensitivityResult? scan = null)
+internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options, bool byReconstruction = false, SensitivityResult? scan = null, string? given = null)
 {
     /// <summary>Coupling does not depend on the image's size; a small one is traced faster.</summary>
     public const int TraceSize = 128;
@@ -34,8 +35,21 @@ internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options, b
     public DependencyGraph Trace(Tensor image) => _graph = DetectorTrace.Run(detector, image);
 
     /// <summary>Times the model's layers on the traced image, on this machine.</summary>
-    public void Time(Action<double, string> report, CancellationToken cancellation) =>
+    /// <remarks>Prepared for inference, as <c>detect</c> runs it.</remarks>
+    public void Time(Action<double, string> report, CancellationToken cancellation)
+    {
+        using var prepared = detector.PrepareForInference();
         Times = LatencyModel.Measure(_graph!, new LatencyOptions { Progress = new Immediate<double>(share => report(share, "")) }, cancellation);
+    }
+
+    /// <summary>The median milliseconds of the cut model on the traced image, prepared as in <see cref="Time"/>.</summary>
+    public double TimeAfterCut()
+    {
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        using var prepared = detector.PrepareForInference();
+        return LatencyModel.MeasureForward(_graph!);
+    }
 
     /// <summary>Runs the dense model on unlabelled images, once each; they must live until the repair is done.</summary>
     public void Collect(IReadOnlyList<Tensor> images, Action<double, string> report, CancellationToken cancellation)
@@ -47,6 +61,8 @@ internal sealed class PruneJob(MaskRcnnModel detector, PruningOptions options, b
 
     public PruningPlan Plan()
     {
+        if (given is not null)
+            return _plan = PruningPlan.FromJson(given, _graph!);
         var chosen = options with { Latency = Times };
         if (byReconstruction)
             chosen = chosen with { Criterion = new ReconstructionCriterion(_sample!) };

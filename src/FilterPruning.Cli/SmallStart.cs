@@ -16,10 +16,11 @@ internal static class SmallStart
     /// <summary>Builds it; the caller owns it.</summary>
     /// <param name="like">The pruned detector's file.</param>
     /// <param name="init">Weights for the full width, cut by the same plan; null for the dense model's own initial ones or fresh ones.</param>
+    /// <param name="initKey">The entry of a checkpoint to take them from; null: found by rule.</param>
     /// <param name="sliced">Without <paramref name="init"/>: the dense model's own initial weights, cut by the same plan, instead of fresh ones.</param>
     /// <param name="seed">Of fresh weights.</param>
     /// <param name="images">To measure the frozen norms of fresh weights on.</param>
-    public static (MaskRcnnModel Model, DetectorDescription Description, PruningPlan Plan) Create(string like, string? init, bool sliced, int seed, IDetectionDataset images)
+    public static (MaskRcnnModel Model, DetectorDescription Description, PruningPlan Plan) Create(string like, string? init, string? initKey, bool sliced, int seed, IDetectionDataset images)
     {
         if (!File.Exists(like))
             throw new ArgumentException($"There is no file '{like}'. Give a pruned detector's file with --like.");
@@ -35,7 +36,7 @@ internal static class SmallStart
             if (fresh)
                 Redraw(model, like, seed, images);
             else
-                Slice(model, init, plan);
+                Slice(model, init, initKey, plan);
             return (model, description, plan);
         }
         catch
@@ -55,10 +56,10 @@ internal static class SmallStart
         Output.Note(norms == 0 ? $"The widths of '{like}' with fresh weights." : $"The widths of '{like}' with fresh weights; {norms} frozen norms measured on {samples.Count} images.");
     }
 
-    private static void Slice(MaskRcnnModel model, string? init, PruningPlan plan)
+    private static void Slice(MaskRcnnModel model, string? init, string? initKey, PruningPlan plan)
     {
         if (init is not null)
-            Output.Note(InitialWeights.Load(model, init));
+            Output.Note(InitialWeights.Load(model, init, initKey));
         Output.WithProgress("Cutting the initial weights by the plan", _ =>
         {
             DetectorWeights.Slice(model, plan);

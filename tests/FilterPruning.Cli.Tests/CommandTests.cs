@@ -97,6 +97,44 @@ public sealed class CommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Many_pictures_are_found_in_as_one_by_one_and_in_order()
+    {
+        var scenes = ShapeScenes.Create(5, 0);
+        var paths = Enumerable.Range(0, 5).Select(i => _folder[$"scene{4 - i}.png"]).ToArray();
+        for (var i = 0; i < paths.Length; i++)
+        {
+            using var sample = scenes.Load(i);
+            ImageFile.SavePng(sample.Image, paths[i]);
+        }
+
+        var together = await Tool.RunAsync(["detect", "--weights", Sample, .. paths, "--out", _folder["found"], "--json"]);
+        Assert.Equal(ExitCode.Done, together.ExitCode);
+        var images = together.Json["images"]!.AsArray();
+        Assert.Equal(paths, images.Select(image => (string)image!["file"]!));
+        Assert.All(paths, path => Assert.True(File.Exists(Path.Combine(_folder["found"], Path.GetFileNameWithoutExtension(path) + ".detections.png"))));
+        Assert.Contains(images, image => image!["boxes"]!.AsArray().Count > 0);
+        foreach (var (image, path) in images.Zip(paths).Take(2))
+        {
+            var alone = (await Tool.RunAsync("detect", "--weights", Sample, path, "--json")).Json["images"]![0]!;
+            Assert.Equal(alone["masks"]!.ToJsonString(), image!["masks"]!.ToJsonString());
+            Assert.Equal(alone["labels"]!.ToJsonString(), image["labels"]!.ToJsonString());
+            // Threads share sums out differently.
+            Assert.All(alone["scores"]!.AsArray().Zip(image["scores"]!.AsArray()), pair => Assert.Equal((double)pair.First!, (double)pair.Second!, 1e-4));
+        }
+    }
+
+    [Fact]
+    public async Task A_picture_that_cannot_be_read_among_others_is_named()
+    {
+        using (var sample = ShapeScenes.Create(1, 0).Load(0))
+            ImageFile.SavePng(sample.Image, _folder["good.png"]);
+        File.WriteAllText(_folder["bad.png"], "no picture");
+        var result = await Tool.RunAsync("detect", "--weights", Sample, _folder["good.png"], _folder["bad.png"], "--json");
+        Assert.Equal(ExitCode.BadInput, result.ExitCode);
+        Assert.Contains("bad.png", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_pruned_model_can_be_pruned_again()
     {
         await Tool.RunAsync("prune", "--weights", Sample, "--ratio", "0.25", "--out", _folder["one.safetensors"], "--json");

@@ -1,7 +1,9 @@
 using System.CommandLine;
+using System.Runtime.ExceptionServices;
 using System.Text.Json.Nodes;
 using FilterPruning.Detection.Data;
 using FilterPruning.Detection.Models;
+using FilterPruning.Detection.Pipeline;
 using FilterPruning.Storage;
 
 namespace FilterPruning.Cli.Commands;
@@ -35,17 +37,12 @@ internal static class DetectCommand
             var paths = parsed.GetValue(images)!;
             foreach (var path in paths.Where(path => !File.Exists(path)))
                 throw new ArgumentException($"There is no file '{path}'.");
-            if (parsed.GetValue(output) is { } folder)
+            var folder = parsed.GetValue(output);
+            if (folder is not null)
                 OutputFile.Check(Path.Combine(folder, "detections.png"), makeFolder: true);
             var (detector, description) = model.Load(parsed);
             using var owned = detector;
-            using var noGrad = no_grad();
-            var results = new JsonArray();
-            foreach (var path in paths)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                results.Add(Detect(detector, description, path, threshold, parsed.GetValue(output)));
-            }
+            var results = Detect(detector, description, paths, threshold, folder, cancellation);
 
             if (parsed.GetValue(json))
                 Output.Json(new JsonObject { ["images"] = results });
@@ -56,18 +53,35 @@ internal static class DetectCommand
         return command;
     }
 
-    private static JsonObject Detect(MaskRcnnModel detector, DetectorDescription description, string path, double threshold, string? folder)
+    // While some pictures are in the network, others are decoded and drawn; results come in the order of the paths.
+    private static JsonArray Detect(MaskRcnnModel detector, DetectorDescription description, string[] paths, double threshold, string? folder, CancellationToken cancellation)
     {
-        using var scope = NewDisposeScope();
-        var image = ImageFile.Load(path);
-        var found = detector.Detect([image])[0];
+        using var noGrad = no_grad();
+        using var prepared = detector.PrepareForInference();
+        // A single picture gets all threads.
+        var options = new ThroughputOptions { DegreeOfParallelism = paths.Length == 1 ? 1 : 0, KeepImages = true };
+        var results = new JsonArray();
+        foreach (var result in detector.DetectAsync(paths, options, cancellation).ToBlockingEnumerable(cancellation))
+        {
+            using var scope = NewDisposeScope();
+            using var owned = result;
+            if (result.Error is { } error)
+                ExceptionDispatchInfo.Throw(error);
+            results.Add(Described(result.Name, result.Image!, result.Detection!, description.ClassNames, threshold, folder));
+        }
+
+        return results;
+    }
+
+    private static JsonObject Described(string path, Tensor image, Detection.Models.Detection found, IReadOnlyList<string> classNames, double threshold, string? folder)
+    {
         if (folder is not null)
         {
-            var picture = DetectionOverlay.Draw(image, found, description.ClassNames, new OverlayOptions { ScoreThreshold = threshold });
+            var picture = DetectionOverlay.Draw(image, found, classNames, new OverlayOptions { ScoreThreshold = threshold });
             AtomicFile.WriteBytes(Path.Combine(folder, Path.GetFileNameWithoutExtension(path) + ".detections.png"), picture);
         }
 
-        return ToJson(path, image, found, description.ClassNames, threshold);
+        return ToJson(path, image, found, classNames, threshold);
     }
 
     private static JsonObject ToJson(string path, Tensor image, Detection.Models.Detection found, IReadOnlyList<string> classNames, double threshold)

@@ -24,6 +24,7 @@ internal static class EvalCommand
         {
             var (detector, description) = model.Load(parsed);
             using var owned = detector;
+            using var prepared = detector.PrepareForInference();
             var dataset = data.Open(parsed, description);
             var result = Output.WithProgress($"Evaluating {dataset.Name}", report =>
                 DetectionEvaluator.Evaluate(detector, dataset, null, new Immediate<EvaluationProgress>(p => report((double)p.Done / p.Total, $"{p.Done} of {p.Total} images")), cancellation));

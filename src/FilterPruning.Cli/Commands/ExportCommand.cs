@@ -8,13 +8,14 @@ internal static class ExportCommand
 {
     public static Command Create()
     {
-        IExportFormat[] formats = [new OnnxExport()];
+        IExportFormat[] formats = [new OnnxExport(), new TorchvisionExport()];
         var command = new Command("export", """
             Writes a detector, dense or pruned, for another runtime.
 
             Examples:
               filter-pruning export --weights pruned.safetensors --out pruned.onnx
-              filter-pruning export --weights pruned.safetensors --out pruned.onnx --image photo.jpg --time 20
+              filter-pruning export --weights pruned.safetensors --out pruned.onnx --image photo.jpg --time 20 --against dense.onnx
+              filter-pruning export --weights pruned.safetensors --format torchvision --out pruned-python
             """);
         var model = new ModelSource(command, weightsNeeded: true);
         var format = new Option<string>("--format")
@@ -23,7 +24,7 @@ internal static class ExportCommand
             DefaultValueFactory = _ => formats[0].Name,
             HelpName = "NAME",
         };
-        var output = new Option<string>("--out") { Description = "The file to write or replace.", HelpName = "FILE", Required = true };
+        var output = new Option<string>("--out") { Description = "The file, or for torchvision the folder, to write or replace.", HelpName = "PATH", Required = true };
         var json = new Option<bool>("--json") { Description = "Print one JSON object." };
         command.Options.Add(format);
         command.Options.Add(output);
@@ -38,7 +39,7 @@ internal static class ExportCommand
             var (detector, description) = model.Load(parsed);
             using var owned = detector;
             using var noGrad = no_grad();
-            var result = chosen.Run(new ExportJob(parsed, detector, description, parsed.GetValue(output)!, cancellation));
+            var result = chosen.Run(new ExportJob(parsed, detector, description, model.PlanOf(parsed), parsed.GetValue(output)!, cancellation));
             if (parsed.GetValue(json))
                 Output.Json(result.Json);
             else

@@ -22,15 +22,19 @@ internal static class InspectCommand
         var model = new ModelSource(command, weightsNeeded: false, defaultSize: TraceSize);
         var explain = new Option<string?>("--explain") { Description = "Explain one layer in words.", HelpName = "LAYER" };
         var mermaid = new Option<bool>("--mermaid") { Description = "Print the graph as a Mermaid diagram." };
+        var groups = new Option<string?>("--groups") { Description = "Write the layers and channel groups to a JSON file, for programs that make plans of their own.", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "Print one JSON object." };
         command.Options.Add(explain);
         command.Options.Add(mermaid);
+        command.Options.Add(groups);
         command.Options.Add(json);
         command.Runs((parsed, _) =>
         {
             var (detector, description) = model.Load(parsed);
             using var owned = detector;
             var graph = Output.WithProgress($"Tracing {description.Model}", _ => DetectorTrace.Run(detector, model.SizeOf(parsed, description)));
+            if (parsed.GetValue(groups) is { } file)
+                File.WriteAllText(file, graph.ToJson());
             if (parsed.GetValue(json))
                 Output.Json(ToJson(graph, parsed.GetValue(explain)));
             else if (parsed.GetValue(explain) is { } layer)

@@ -39,6 +39,7 @@ internal static class PruneCommand
             (TargetMeasure.Bytes, new("--target-bytes") { Description = "Bytes of stored weights that may remain: a share (0.5, 50%) or an amount (20MB, 20MiB).", HelpName = "KEEP" }),
             (TargetMeasure.Latency, new("--target-latency") { Description = "Time of one image on this machine that may remain: a share (0.5, 50%) or a time (120ms), reckoned from times of the model's layers on the first image of --repair.", HelpName = "KEEP" }),
         };
+        var apply = new Option<string?>("--apply") { Description = "Follow a plan made before or elsewhere: a JSON file that lists layers and channels. Stands in place of --ratio and the targets.", HelpName = "FILE" };
         var scope = new Option<string>("--scope") { Description = "local: each layer loses its share; global: all filters are ranked together; isomorphic: only layers that are built alike are; allocated: each loses what costs the model's answers least, measured on the images of --repair.", DefaultValueFactory = _ => "local", HelpName = "local|global|isomorphic|allocated" };
         var criterion = new Option<string?>("--criterion") { Description = $"How important a filter is: {CriterionNames.List}, or gram: how badly the others rebuild it, measured on the images of --repair. Without this option l1, and gram with --scope allocated.", HelpName = $"{CriterionNames.List}|{Gram}" };
         var scan = new Option<string?>("--scan") { Description = "Spend the ratio or the target by the file of a finished 'filter-pruning scan' of these weights.", HelpName = "FILE" };
@@ -54,12 +55,13 @@ internal static class PruneCommand
         var output = new Option<string>("--out") { Description = "The pruned model, .safetensors with its recipe inside.", Required = true, HelpName = "FILE" };
         var planFile = new Option<string?>("--plan") { Description = "Write the plan as JSON too.", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "Print one JSON object." };
-        Option[] options = [ratio, .. targets.Select(target => target.Option), scope, scan, criterion, normalization, seed, ignore, multiple, layerRatio, mostOfLayer, keepFrozen, repair, images, output, planFile, json];
+        Option[] options = [ratio, .. targets.Select(target => target.Option), apply, scope, scan, criterion, normalization, seed, ignore, multiple, layerRatio, mostOfLayer, keepFrozen, repair, images, output, planFile, json];
         foreach (var option in options)
             command.Options.Add(option);
         command.Runs((parsed, cancellation) =>
         {
-            var target = Target(parsed, ratio, targets);
+            var target = Target(parsed, ratio, targets, apply);
+            var given = parsed.GetValue(apply) is { } applied ? File.ReadAllText(applied) : null;
             var split = Parse<PruningScope>(parsed, scope);
             var named = parsed.GetValue(criterion) ?? (split == PruningScope.Allocated ? Gram : "l1");
             var byReconstruction = string.Equals(named, Gram, StringComparison.OrdinalIgnoreCase);
@@ -91,7 +93,7 @@ internal static class PruneCommand
             var (detector, description) = model.Load(parsed);
             using var owned = detector;
             var earlier = model.PlanOf(parsed);
-            var job = new PruneJob(detector, pruning, byReconstruction, sensitivity);
+            var job = new PruneJob(detector, pruning, byReconstruction, sensitivity, given);
             IReadOnlyList<Tensor> pictures = !dataFree && parsed.GetValue(repair) is { } folder ? DataFolders.Unlabelled(folder, parsed.GetValue(images), parsed.GetValue(seed), description.Split) : [];
             var times = target is { Measure: TargetMeasure.Latency };
             var size = model.SizeOf(parsed, description);
@@ -117,13 +119,14 @@ internal static class PruneCommand
 
             cancellation.ThrowIfCancellationRequested();
             var proof = Output.WithProgress("Cutting and proving", _ => job.Cut());
+            var measured = times ? Output.WithProgress("Timing the result", _ => job.TimeAfterCut()) : (double?)null;
             DetectorFile.SavePruned(detector, earlier is null ? plan : earlier.Then(plan), description, parsed.GetValue(output)!);
             if (parsed.GetValue(planFile) is { } path)
                 AtomicFile.WriteText(path, plan.ToJson());
             if (parsed.GetValue(json))
-                Output.Json(ToJson(plan, job, proof, repaired, clock.Elapsed, parsed.GetValue(output)!));
+                Output.Json(ToJson(plan, job, measured, proof, repaired, clock.Elapsed, parsed.GetValue(output)!));
             else
-                Print(plan, job, proof, repaired, parsed.GetValue(repair) == DataFree.Name ? "made-up" : "unlabelled", clock.Elapsed, parsed.GetValue(output)!);
+                Print(plan, job, measured, proof, repaired, parsed.GetValue(repair) == DataFree.Name ? "made-up" : "unlabelled", clock.Elapsed, parsed.GetValue(output)!);
             return ExitCode.Done;
         });
         return command;
@@ -144,9 +147,16 @@ internal static class PruneCommand
             : throw new ArgumentException($"{option.Name} is '{value}'; allowed are {string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant()}.");
     }
 
-    private static PruningTarget? Target(ParseResult parsed, Option<double> ratio, (TargetMeasure Measure, Option<string?> Option)[] targets)
+    private static PruningTarget? Target(ParseResult parsed, Option<double> ratio, (TargetMeasure Measure, Option<string?> Option)[] targets, Option<string?> apply)
     {
         var given = targets.Where(target => parsed.GetValue(target.Option) is not null).ToList();
+        if (parsed.GetValue(apply) is not null)
+        {
+            return given.Count == 0 && parsed.GetResult(ratio) is not { Implicit: false }
+                ? null
+                : throw new ArgumentException("--apply is given with --ratio or a target; the plan says itself what goes. Leave one of them out.");
+        }
+
         if (given.Count + (parsed.GetResult(ratio) is { Implicit: false } ? 1 : 0) != 1)
         {
             throw new ArgumentException(
@@ -165,7 +175,7 @@ internal static class PruneCommand
             : throw new ArgumentException($"--layer-ratio is '{text}'; allowed is a pattern, '=' and a ratio, for instance 'backbone.body.layer4=0.3'.");
     }
 
-    private static JsonObject ToJson(PruningPlan plan, PruneJob job, double proofError, RepairReport? repaired, TimeSpan elapsed, string path)
+    private static JsonObject ToJson(PruningPlan plan, PruneJob job, double? measured, double proofError, RepairReport? repaired, TimeSpan elapsed, string path)
     {
         var after = job.After;
         var layers = new JsonArray();
@@ -175,7 +185,7 @@ internal static class PruneCommand
         {
             ["parameters"] = new JsonObject { ["before"] = plan.Before.Parameters, ["after"] = after.Parameters },
             ["macs"] = new JsonObject { ["before"] = plan.Before.Macs, ["after"] = after.Macs },
-            ["latencyMs"] = job.Times is { } times ? new JsonObject { ["before"] = Math.Round(times.Measured, 3), ["after"] = Math.Round(times.Of(plan), 3), ["channelMultiple"] = times.ChannelMultiple } : null,
+            ["latencyMs"] = job.Times is { } times ? new JsonObject { ["before"] = Math.Round(times.Measured, 3), ["after"] = Math.Round(times.Of(plan), 3), ["measuredAfter"] = measured is { } known ? Math.Round(known, 3) : null, ["channelMultiple"] = times.ChannelMultiple } : null,
             ["groups"] = new JsonObject { ["total"] = plan.TotalGroups, ["removed"] = plan.RemovedGroups },
             ["proofError"] = proofError,
             ["repairedFrom"] = repaired?.Inputs ?? 0,
@@ -186,16 +196,23 @@ internal static class PruneCommand
         };
     }
 
-    private static void Print(PruningPlan plan, PruneJob job, double proofError, RepairReport? repaired, string kind, TimeSpan elapsed, string path)
+    private static void Print(PruningPlan plan, PruneJob job, double? measured, double proofError, RepairReport? repaired, string kind, TimeSpan elapsed, string path)
     {
         var after = job.After;
         var table = Output.NewTable("", "before", "after", "");
         table.Row("parameters", $"{plan.Before.Parameters / 1e6:0.00} M", $"{after.Parameters / 1e6:0.00} M", $"{(double)plan.Before.Parameters / after.Parameters:0.00} × smaller");
         table.Row("MACs", $"{plan.Before.Macs / 1e9:0.00} G", $"{after.Macs / 1e9:0.00} G", $"{(double)plan.Before.Macs / after.Macs:0.00} × less");
         if (job.Times is { } times)
+        {
             table.Row("latency, reckoned", $"{times.Measured:0.0} ms", $"{times.Of(plan):0.0} ms", $"{times.Measured / times.Of(plan):0.00} × faster");
+            if (measured is { } now)
+                table.Row("latency, measured", $"{times.Measured:0.0} ms", $"{now:0.0} ms", $"{times.Measured / now:0.00} × faster");
+        }
+
         table.Row("channel groups", $"{plan.TotalGroups:N0}", $"{plan.TotalGroups - plan.RemovedGroups:N0}", "");
         Output.Table(table);
+        if (job.Times is not null)
+            Output.Line($"Latencies are those of one image here, on {get_num_threads()} thread(s), prepared for inference as 'detect' does it.");
         Output.Line($"Proof: differs from its masked self by at most {proofError:0.0e+0} (relative).");
         if (repaired is not null)
             Output.Line($"Repaired {repaired.Layers.Count} layers from {repaired.Inputs} {kind} images.");

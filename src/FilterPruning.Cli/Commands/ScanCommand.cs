@@ -96,17 +96,18 @@ internal static class ScanCommand
 
     private static int DryRun(DependencyGraph graph, SensitivityOptions options, int? count, bool json)
     {
-        var missing = SensitivityScan.Missing(graph, options);
-        var all = SensitivityScan.Missing(graph, options with { File = null, Join = [] });
-        var shards = Enumerable.Range(1, count ?? 0).Select(index => new Shard(index, count!.Value))
-            .Select(part => (Shard: part, Points: all.Count(point => part.Contains(point.Role)), Missing: missing.Count(point => part.Contains(point.Role)))).ToList();
+        var missing = SensitivityScan.Missing(graph, options).ToHashSet();
+        IReadOnlyList<(string Role, double Ratio)> All(Shard? part) => SensitivityScan.Missing(graph, options with { File = null, Join = [], Shard = part });
+        var all = All(options.Shard);
+        var shards = Enumerable.Range(1, count ?? 0).Select(index => new Shard(index, count!.Value)).Select(part => (Shard: part, Points: All(part)))
+            .Select(part => (part.Shard, part.Points.Count, Missing: part.Points.Count(missing.Contains))).ToList();
         if (json)
         {
             Output.Json(new JsonObject { ["file"] = options.File, ["points"] = all.Count, ["missing"] = missing.Count, ["shards"] = ShardReport.ToJson(shards) });
             return ExitCode.Done;
         }
 
-        foreach (var (role, ratio) in missing)
+        foreach (var (role, ratio) in all.Where(missing.Contains))
             Output.Line(string.Create(CultureInfo.InvariantCulture, $"{role} at {ratio:0.##}"));
         ShardReport.Print(shards);
         Output.Line($"{all.Count} points, {missing.Count} to measure.");

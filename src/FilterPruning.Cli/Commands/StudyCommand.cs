@@ -5,7 +5,6 @@ using FilterPruning.Cli.Study;
 using FilterPruning.Detection.Data;
 using FilterPruning.Detection.Models;
 using FilterPruning.Detection.Training;
-using FilterPruning.Schedules;
 
 namespace FilterPruning.Cli.Commands;
 
@@ -115,8 +114,8 @@ internal static class StudyCommand
         var estimate = new StudyEstimate(found);
         var missing = setup.Points.Where(key => !keys.Contains(key)).ToList();
         var seconds = missing.Sum(estimate.Of);
-        var shards = Enumerable.Range(1, setup.Shards ?? 0).Select(index => new Shard(index, setup.Shards!.Value))
-            .Select(shard => (Shard: shard, Points: setup.Points.Count(key => shard.Contains(key.PlanText)), Missing: missing.Count(key => shard.Contains(key.PlanText)))).ToList();
+        var shards = setup.Shards.GroupBy(point => point.Shard).OrderBy(shard => shard.Key.Index)
+            .Select(shard => (shard.Key, Points: shard.Count(), Missing: shard.Count(point => !keys.Contains(point.Key)))).ToList();
         if (json)
         {
             var points = new JsonArray();

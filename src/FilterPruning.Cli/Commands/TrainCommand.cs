@@ -24,6 +24,7 @@ internal static class TrainCommand
             """);
         var model = new Option<string?>("--model") { Description = $"The architecture: {string.Join(", ", MaskRcnn.Names)}. By default the recipe's.", HelpName = "NAME" };
         var init = new Option<string?>("--init") { Description = "Weights to start from: a detector's, or those of a ResNet backbone.", HelpName = "FILE" };
+        var initKey = new Option<string?>("--init-key") { Description = "The entry of the checkpoint of --init to take weights from, such as model_ema. Found by itself where there is one.", HelpName = "NAME" };
         var like = new Option<string?>("--like") { Description = "Train a detector of a pruned one's widths, but with fresh weights, or with those of --init cut by the same plan.", HelpName = "FILE" };
         var sliced = new Option<bool>("--sliced") { Description = "With --like: start from the dense model's own initial weights, cut by the plan, instead of fresh ones." };
         var data = new DataSource(command, DataPart.Train);
@@ -36,7 +37,7 @@ internal static class TrainCommand
         var resume = new Option<bool>("--resume") { Description = "Continue an interrupted training; the result is the same." };
         var half = new Option<bool>("--half") { Description = "Store weights in half precision." };
         var json = new Option<bool>("--json") { Description = "Print one JSON object." };
-        foreach (var option in new Option[] { model, init, like, sliced, output, epochs, iterations, size, rate, checkpoints, resume, half, json })
+        foreach (var option in new Option[] { model, init, initKey, like, sliced, output, epochs, iterations, size, rate, checkpoints, resume, half, json })
             command.Options.Add(option);
         command.Runs((parsed, cancellation) =>
         {
@@ -62,8 +63,8 @@ internal static class TrainCommand
             if (split is not null)
                 Output.Note($"{split.Images - split.Training} of {split.Images} images are held out (seed {split.Seed}); 'eval --data {data.Name(parsed)}' will use these.");
             var (detector, description, plan) = small is null
-                ? Dense(recipe, train, parsed.GetValue(init))
-                : SmallStart.Create(small, parsed.GetValue(init), parsed.GetValue(sliced), recipe.Training.Seed, train);
+                ? Dense(recipe, train, parsed.GetValue(init), parsed.GetValue(initKey))
+                : SmallStart.Create(small, parsed.GetValue(init), parsed.GetValue(initKey), parsed.GetValue(sliced), recipe.Training.Seed, train);
             using var owned = detector;
             description = description with
             {
@@ -89,14 +90,14 @@ internal static class TrainCommand
         return options with { MinSize = size, MaxSize = Scaled(options.MaxSize), TrainMinSizes = [.. options.TrainMinSizes.Select(Scaled)] };
     }
 
-    private static (MaskRcnnModel Model, DetectorDescription Description, PruningPlan? Plan) Dense(TrainingRecipe recipe, IDetectionDataset train, string? init)
+    private static (MaskRcnnModel Model, DetectorDescription Description, PruningPlan? Plan) Dense(TrainingRecipe recipe, IDetectionDataset train, string? init, string? initKey)
     {
         var description = new DetectorDescription { Model = recipe.Architecture, ClassNames = train.ClassNames, Options = recipe.Model };
         var detector = description.Create();
         try
         {
             if (init is not null)
-                Output.Note(InitialWeights.Load(detector, init));
+                Output.Note(InitialWeights.Load(detector, init, initKey));
             return (detector, description, null);
         }
         catch

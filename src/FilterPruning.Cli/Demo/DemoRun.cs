@@ -38,7 +38,7 @@ internal static class DemoRun
         (string Title, MaskRcnnModel Model)[] models = [("dense", dense), (DemoResult.RawTitle, raw.Model), (DemoResult.RepairedTitle, repaired.Model), (DemoResult.ChosenTitle, chosen.Model)];
         var results = models.Select(entry => Output.WithProgress($"Evaluating on {images} fresh scenes: {entry.Title}", report => Evaluate(entry.Model, test, report, cancellation))).ToArray();
         var timed = Enumerable.Range(0, Math.Min(LatencyScenes, test.Count)).Select(index => ImageOf(test, index)).ToArray();
-        var latency = Output.WithProgress("Comparing latency", _ => Latency.Compare([.. models.Select(entry => entry.Model)], timed, LatencyRounds, cancellation));
+        var latency = Output.WithProgress("Comparing latency", _ => Latency.Compare([.. models.Select(entry => entry.Model)], timed, LatencyRounds, prepared: true, cancellation));
         var identical = LoadsIdentically(chosen.Model, file, timed);
         var pictures = DemoPictures.Draw(models, timed, PictureCount, description.ClassNames);
         foreach (var image in timed)

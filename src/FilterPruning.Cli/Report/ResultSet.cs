@@ -41,7 +41,13 @@ internal sealed record ResultSet(IReadOnlyList<ResultPoint> Points, IReadOnlyLis
     {
         if (!File.Exists(path))
             throw new ArgumentException($"There is no results file '{path}'.");
-        var text = File.ReadAllText(path, Encoding.UTF8);
+        ResultsFile.CheckLength(path, new FileInfo(path).Length);
+        return Lines(File.ReadAllText(path, Encoding.UTF8), path, notes);
+    }
+
+    /// <summary>The points in a text; the path is for messages.</summary>
+    internal static IEnumerable<(ResultPoint Point, string Place)> Lines(string text, string path, List<string> notes)
+    {
         var lines = text.Split('\n');
         for (var index = 0; index < lines.Length; index++)
         {
@@ -77,7 +83,7 @@ internal sealed record ResultSet(IReadOnlyList<ResultPoint> Points, IReadOnlyLis
         {
             return null;
         }
-        catch (Exception error) when (error is JsonException or FormatException)
+        catch (Exception error) when (error is JsonException or FormatException or InvalidOperationException or ArgumentException)
         {
             throw new ArgumentException($"'{path}', line {number}: {error.Message}", error);
         }

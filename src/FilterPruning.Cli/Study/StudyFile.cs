@@ -49,6 +49,7 @@ internal sealed class StudyFile : IDisposable
         {
             // Others may read while it grows. Without a buffer: what a full disk refused must not be written later, when the file is closed.
             stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
+            ResultsFile.CheckLength(path, stream.Length);
             var bytes = new byte[stream.Length];
             stream.ReadExactly(bytes);
             var complete = Array.LastIndexOf(bytes, LineEnd) + 1;
@@ -80,6 +81,7 @@ internal sealed class StudyFile : IDisposable
         if (!File.Exists(path))
             return [];
         using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        ResultsFile.CheckLength(path, stream.Length);
         var bytes = new byte[stream.Length];
         stream.ReadExactly(bytes);
         return Parse(bytes.AsSpan(0, Array.LastIndexOf(bytes, LineEnd) + 1), path);
@@ -136,7 +138,7 @@ internal sealed class StudyFile : IDisposable
         }
         catch (IOException error) when (error.HResult is 11 or 35 or unchecked((int)0x80070020)) // EAGAIN on Linux, on macOS; ERROR_SHARING_VIOLATION
         {
-            throw new ArgumentException($"Another process writes to '{path}'. Give each shard a file of its own and join them afterwards ('cat a.jsonl b.jsonl').", error);
+            throw new ArgumentException($"Another process writes to '{path}'. Give each shard a file of its own and join them afterwards (--join a.jsonl b.jsonl).", error);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -144,7 +146,8 @@ internal sealed class StudyFile : IDisposable
         }
     }
 
-    private static List<StudyPoint> Parse(ReadOnlySpan<byte> bytes, string path)
+    /// <summary>The points of complete lines.</summary>
+    internal static List<StudyPoint> Parse(ReadOnlySpan<byte> bytes, string path)
     {
         var points = new List<StudyPoint>();
         for (var line = 1; !bytes.IsEmpty; line++)
@@ -158,8 +161,9 @@ internal sealed class StudyFile : IDisposable
             {
                 points.Add(StudyPoint.FromJson(text));
             }
-            catch (JsonException error)
+            catch (Exception error) when (error is JsonException or InvalidOperationException)
             {
+                // Half a surrogate pair is an InvalidOperationException.
                 throw new ArgumentException($"Line {line} of '{path}' is no point of a study: {error.Message} Repair or remove that line, or give another file.", error);
             }
         }

@@ -1,3 +1,5 @@
+using FilterPruning.Schedules;
+
 namespace FilterPruning.Cli.Study;
 
 /// <summary>Which points a study has, and in which order they are measured. Nothing but the options decides either.</summary>
@@ -68,6 +70,15 @@ internal sealed record StudyGrid
         }
 
         return [.. points.Distinct()];
+    }
+
+    /// <summary>The points with their shards: plans are dealt out in turn, so that a raw point stays with its repaired and its fine-tuned sister.</summary>
+    /// <param name="count">How many shards there are.</param>
+    public IReadOnlyList<(StudyKey Key, Shard Shard)> Shared(int count)
+    {
+        var points = Points();
+        var places = points.Select(key => key.PlanText).Distinct().Select((plan, place) => (plan, place)).ToDictionary(StringComparer.Ordinal);
+        return [.. points.Select(key => (key, new Shard((places[key.PlanText] % count) + 1, count)))];
     }
 
     // The first seed of a random criterion stands where the criterion does, the others after everything else.

@@ -28,7 +28,7 @@ internal sealed record StudyKey(
     /// <summary>The unpruned model.</summary>
     public bool IsDense => Ratio == 0 && Target is null;
 
-    /// <summary>What the plan depends on: the same for a raw point, its repaired and its fine-tuned sister. Decides which shard the point is in.</summary>
+    /// <summary>What the plan depends on: the same for a raw point, its repaired and its fine-tuned sister.</summary>
     public string PlanText => Join(Dataset, Model, Checkpoint, Criterion, Scope, Layers, Number(Ratio), Target, Seed.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>A line for people, without what is the same for all points of a run.</summary>

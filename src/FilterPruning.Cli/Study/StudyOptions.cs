@@ -7,7 +7,8 @@ namespace FilterPruning.Cli.Study;
 
 /// <summary>What the command line asks for, checked as far as it can be without building the model.</summary>
 internal sealed record StudySetup(
-    string Data, DetectorDescription Description, IReadOnlyList<StudyKey> Points, int Images, int EvalImages, int LatencyPairs, int? Limit, bool FineTunes, IReadOnlyList<string> Join, int? Shards, string Out);
+    string Data, DetectorDescription Description, IReadOnlyList<StudyKey> Points, int Images, int EvalImages, int LatencyPairs, int? Limit, bool FineTunes, IReadOnlyList<string> Join,
+    IReadOnlyList<(StudyKey Key, Shard Shard)> Shards, string Out);
 
 /// <summary>The options of <c>study</c>.</summary>
 internal sealed class StudyOptions
@@ -80,14 +81,14 @@ internal sealed class StudyOptions
         return new StudySetup(
             data,
             description,
-            [.. grid.Points().Where(key => shard.Contains(key.PlanText))],
+            [.. grid.Shared(shard.Count).Where(point => point.Shard == shard).Select(point => point.Key)],
             images,
             evalImages,
             AtLeast("--latency-pairs", parsed.GetValue(_pairs), 0),
             parsed.GetValue(_limit) is { } limit ? AtLeast("--points", limit, 1) : null,
             budgets.Count > 0,
             parsed.GetValue(_join)!,
-            parsed.GetValue(_shards) is { } count ? AtLeast("--shards", count, 1) : null,
+            parsed.GetValue(_shards) is { } count ? grid.Shared(AtLeast("--shards", count, 1)) : [],
             parsed.GetValue(_out)!);
     }
 

@@ -54,7 +54,7 @@ public sealed class CocoDataset : IDetectionDataset, IGroundTruthSource
         ArgumentException.ThrowIfNullOrWhiteSpace(imageFolder);
         if (!Directory.Exists(imageFolder))
             throw new DatasetException($"There is no image folder '{imageFolder}'. Give the folder that the file names in '{annotationFile}' are relative to.");
-        var dataset = new CocoDataset(CocoIndex.Read(annotationFile), imageFolder, options ?? new CocoDatasetOptions());
+        var dataset = new CocoDataset(CocoIndex.Read(annotationFile, (options ??= new CocoDatasetOptions()).Limits), imageFolder, options);
         foreach (var image in dataset._images)
         {
             if (!File.Exists(dataset.PathOf(image)))
@@ -110,6 +110,13 @@ public sealed class CocoDataset : IDetectionDataset, IGroundTruthSource
 
     private Models.Target ToTarget(CocoImage image, CocoAnnotation[] objects)
     {
+        if ((long)objects.Length * image.Height * image.Width > _index.Limits.MaskBytes)
+        {
+            throw new DatasetException(
+                $"Image {image.Id} of the data set '{Name}' has {objects.Length} objects on {image.Height} × {image.Width} pixels: their masks would take {(long)objects.Length * image.Height * image.Width} bytes, and the limit "
+                + $"is {_index.Limits.MaskBytes}. Raise {nameof(CocoLimits)}.{nameof(CocoLimits.MaskBytes)} if there is room for them.");
+        }
+
         var boxes = new float[objects.Length, 4];
         var masks = empty(objects.Length, image.Height, image.Width, dtype: ScalarType.Byte); // [N, H, W]
         for (var i = 0; i < objects.Length; i++)
@@ -175,6 +182,8 @@ public sealed class CocoDataset : IDetectionDataset, IGroundTruthSource
     {
         if (string.IsNullOrEmpty(image.FileName))
             throw new DatasetException($"Image {image.Id} of the data set '{Name}' has no file_name. Add it to the annotation file.");
+        if (image.FileName.Contains('\0', StringComparison.Ordinal))
+            throw new DatasetException($"Image {image.Id} of the data set '{Name}' has a file name with a zero in it, '{image.FileName}'. Correct the annotation file.");
         var path = Path.GetFullPath(Path.Combine(_imageFolder, image.FileName));
         if (!path.StartsWith(Path.TrimEndingDirectorySeparator(_imageFolder) + Path.DirectorySeparatorChar, StringComparison.Ordinal))
             throw new DatasetException($"Image {image.Id} of the data set '{Name}' has the file name '{image.FileName}', which leads out of '{_imageFolder}'. Names must be relative to that folder.");

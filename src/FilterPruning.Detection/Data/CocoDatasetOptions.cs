@@ -12,6 +12,9 @@ public sealed record CocoDatasetOptions
     /// </summary>
     public bool KeepCategoryIds { get; init; }
 
+    /// <summary>What is taken at most from the files.</summary>
+    public CocoLimits Limits { get; init; } = new();
+
     /// <summary>Whether images without a usable object are left out, as training wants it. Default false.</summary>
     public bool OnlyImagesWithObjects { get; init; }
 }

@@ -8,9 +8,11 @@ internal sealed class CocoIndex
     private readonly string _path;
     private readonly Dictionary<long, CocoImage> _images = [];
 
-    private CocoIndex(string path, CocoFile file)
+    private CocoIndex(string path, CocoFile file, CocoLimits limits)
     {
         _path = path;
+        Limits = limits;
+        CheckCounts(file);
         Images = [.. file.Images.OrderBy(image => image.Id)];
         Categories = [.. file.Categories.OrderBy(category => category.Id)];
         Annotations = file.Annotations;
@@ -25,9 +27,15 @@ internal sealed class CocoIndex
     /// <summary>In the file's order.</summary>
     public IReadOnlyList<CocoAnnotation> Annotations { get; }
 
-    public static CocoIndex Read(string path)
+    /// <summary>What is taken at most.</summary>
+    public CocoLimits Limits { get; }
+
+    public static CocoIndex Read(string path, CocoLimits limits) => Of(path, CocoJson.Read(path, CocoJson.Default.CocoFile, limits), limits);
+
+    /// <summary>Checks what was read.</summary>
+    public static CocoIndex Of(string path, CocoFile file, CocoLimits limits)
     {
-        var index = new CocoIndex(path, CocoJson.Read(path, CocoJson.Default.CocoFile));
+        var index = new CocoIndex(path, file, limits);
         index.Check();
         return index;
     }
@@ -60,10 +68,26 @@ internal sealed class CocoIndex
         return new GroundTruthInstance(annotation.ImageId, category, BoxOf(annotation, mask), mask, annotation.Area ?? mask.Area, annotation.IsCrowd != 0);
     }
 
+    private void CheckCounts(CocoFile file)
+    {
+        Count(file.Images.Count, Limits.Images, "images", nameof(CocoLimits.Images));
+        Count(file.Annotations.Count, Limits.Annotations, "annotations", nameof(CocoLimits.Annotations));
+        Count(file.Categories.Count, Limits.Categories, "categories", nameof(CocoLimits.Categories));
+        if (file.Images.Contains(null!) || file.Annotations.Contains(null!) || file.Categories.Contains(null!))
+            throw Damaged("has a null among its images, annotations or categories");
+    }
+
+    private void Count(long count, long limit, string what, string name)
+    {
+        if (count > limit)
+            throw new DatasetException($"'{_path}' has {count} {what}; the limit is {limit}. Raise {nameof(CocoLimits)}.{name} if you trust the file.");
+    }
+
     private void Check()
     {
         foreach (var image in Images)
         {
+            Count(image.FileName?.Length ?? 0, Limits.NameLength, $"characters in the file name of image {image.Id}", nameof(CocoLimits.NameLength));
             if (!_images.TryAdd(image.Id, image))
                 throw Damaged($"has two images with id {image.Id}");
             try
@@ -74,11 +98,14 @@ internal sealed class CocoIndex
             {
                 throw Damaged($"gives image {image.Id} a size of {image.Height} × {image.Width}: {error.Message}");
             }
+
+            Count((long)image.Height * image.Width, Limits.PixelsPerImage, $"pixels in image {image.Id}", nameof(CocoLimits.PixelsPerImage));
         }
 
         var categories = new HashSet<int>();
         foreach (var category in Categories)
         {
+            Count(category.Name.Length, Limits.NameLength, $"characters in the name of category {category.Id}", nameof(CocoLimits.NameLength));
             if (!categories.Add(category.Id))
                 throw Damaged($"has two categories with id {category.Id}");
         }
@@ -90,7 +117,10 @@ internal sealed class CocoIndex
             if (!categories.Contains(annotation.CategoryId))
                 throw Damaged($"has annotation {annotation.Id} of category {annotation.CategoryId}, but its categories are {Ids(categories)}");
             if (annotation.Box is not (null or [] or [_, _, _, _]) || annotation.Box?.Any(value => !(Math.Abs(value) <= PolygonRasterizer.MaximumCoordinate)) == true)
-                throw Damaged($"has annotation {annotation.Id} with bbox [{string.Join(", ", annotation.Box)}]; four numbers x, y, width, height in pixels are needed");
+                throw Damaged($"has annotation {annotation.Id} with bbox [{string.Join(", ", annotation.Box!.Take(8))}]; four numbers x, y, width, height in pixels are needed");
+            if (annotation.Area is { } area && !(area >= 0 && double.IsFinite(area)))
+                throw Damaged($"has annotation {annotation.Id} with area {area}; a number of pixels is needed");
+            Count((annotation.Segmentation?.Polygons?.Sum(polygon => (long)polygon.Length) ?? 0) / 2, Limits.PointsPerObject, $"points in annotation {annotation.Id}", nameof(CocoLimits.PointsPerObject));
         }
     }
 

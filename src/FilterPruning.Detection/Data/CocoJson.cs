@@ -88,28 +88,43 @@ internal sealed record CocoResult
     public required double Score { get; init; }
 }
 
+[JsonSourceGenerationOptions(RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(CocoFile))]
 [JsonSerializable(typeof(List<CocoResult>))]
 internal sealed partial class CocoJson : JsonSerializerContext
 {
     /// <summary>Reads a file as a stream; every failure is a <see cref="DatasetException"/> with the file's name and the place in it.</summary>
-    public static T Read<T>(string path, JsonTypeInfo<T> type)
+    public static T Read<T>(string path, JsonTypeInfo<T> type, CocoLimits limits)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         if (!File.Exists(path))
             throw new DatasetException($"There is no file '{path}'. Give the path of a COCO json file.");
         try
         {
-            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
-            return JsonSerializer.Deserialize(stream, type) ?? throw new DatasetException($"'{path}' holds nothing but null; COCO json is needed.");
-        }
-        catch (JsonException error)
-        {
-            throw new DatasetException($"'{path}' is not the COCO json it should be: {error.Message}", error);
+            // Named pipes and devices have the length 0; opening one may never end.
+            var length = new FileInfo(path).Length;
+            if (length > limits.FileBytes)
+                throw new DatasetException($"'{path}' has {length} bytes; the limit is {limits.FileBytes}. Raise {nameof(CocoLimits)}.{nameof(CocoLimits.FileBytes)} if you trust the file.");
+            using Stream stream = length == 0 ? Stream.Null : new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
+            return Read(stream, path, type);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new DatasetException($"'{path}' cannot be read: {error.Message}", error);
+        }
+    }
+
+    /// <summary>Reads a stream; its name is for messages.</summary>
+    public static T Read<T>(Stream stream, string path, JsonTypeInfo<T> type)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(stream, type) ?? throw new DatasetException($"'{path}' holds nothing but null; COCO json is needed.");
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        {
+            // Half a surrogate pair is an InvalidOperationException.
+            throw new DatasetException($"'{path}' is not the COCO json it should be: {error.Message}", error);
         }
     }
 }

@@ -42,7 +42,7 @@ public sealed class ImageFolder
         return new ImageFolder(Folder, Array.ConvertAll(chosen, index => Paths[index]));
     }
 
-    /// <summary>Reads an image: float32 <c>[3, H, W]</c>, RGB, 0 … 1; the caller's. See <see cref="ImageFile.Load"/>.</summary>
+    /// <summary>Reads an image: float32 <c>[3, H, W]</c>, RGB, 0 … 1; the caller's. See <see cref="ImageFile.Load(string)"/>.</summary>
     /// <param name="index">0 … Count − 1.</param>
     public Tensor Load(int index)
     {

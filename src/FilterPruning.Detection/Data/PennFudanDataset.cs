@@ -60,10 +60,12 @@ public sealed class PennFudanDataset : IDetectionDataset
         var (ids, width, height) = ImageFile.LoadGrey(maskPath);
         if (image.shape[1] != height || image.shape[2] != width)
             throw new ImageException($"'{imagePath}' has {image.shape[2]} × {image.shape[1]} pixels, but its mask '{maskPath}' has {width} × {height}. They must be the same.");
-        return new DetectionSample(index + 1, image.MoveToOuterDisposeScope(), ToTarget(ids, width, height));
+        return new DetectionSample(index + 1, image.MoveToOuterDisposeScope(), ToTarget(ids, width, height, $"'{maskPath}'"));
     }
 
-    private static Target ToTarget(byte[] ids, int width, int height)
+    /// <summary>The objects of a mask; the caller owns them.</summary>
+    /// <exception cref="ImageException">Their masks, a byte for each pixel and object, would have more than 2³¹ − 1 bytes.</exception>
+    internal static Target ToTarget(byte[] ids, int width, int height, string name)
     {
         // The plane of each id that occurs, in the order of the ids.
         var planes = new int[256];
@@ -74,6 +76,12 @@ public sealed class PennFudanDataset : IDetectionDataset
         var count = 0;
         for (var id = 1; id < planes.Length; id++)
             planes[id] = planes[id] < 0 ? -1 : count++;
+
+        if ((long)count * ids.Length > int.MaxValue)
+        {
+            throw new ImageException(
+                $"The mask {name} has {count} objects on {width} × {height} pixels: their masks would take {(long)count * ids.Length} bytes, and the limit is {int.MaxValue}. Make image and mask smaller.");
+        }
 
         var masks = zeros([count, height, width], uint8);
         var boxes = zeros([count, 4], float32);

@@ -7,7 +7,7 @@ namespace FilterPruning.Detection.Data;
 /// </summary>
 internal static class PolygonRasterizer
 {
-    /// <summary>Coordinates beyond this are an error: the walk's length grows with them.</summary>
+    /// <summary>Coordinates beyond this are an error.</summary>
     internal const double MaximumCoordinate = 1_000_000;
 
     /// <summary>The longest outline in pixels, each edge measured along its longer side.</summary>
@@ -38,36 +38,57 @@ internal static class PolygonRasterizer
         return ToRuns(switches, height * width);
     }
 
-    // The points of an edge are computed along its longer side from its lower end, whichever way it is walked: so an edge
-    // shared by two polygons is the same points in both. Casts truncate towards zero, also below it, as they do in the source.
+    // The points of an edge are computed along its longer side from its lower end, whichever way it is walked: so an edge shared by two polygons is the same points
+    // in both. Casts truncate towards zero, also below it, as they do in the source. The walk itself is left out: only the steps at which the edge crosses the middle
+    // of a column of the image matter, at most one for each column, however far outside the image the edge begins or ends.
     private static void WalkEdge((int X, int Y) from, (int X, int Y) to, int height, int width, List<int> switches)
     {
         int dx = Math.Abs(to.X - from.X), dy = Math.Abs(to.Y - from.Y);
         if (dx == 0)
             return; // a vertical edge crosses no column
-        var alongX = dx >= dy;
-        var (start, end) = (alongX ? from.X > to.X : from.Y > to.Y) ? (to, from) : (from, to);
-        var slope = alongX ? (double)(end.Y - start.Y) / dx : (double)(end.X - start.X) / dy;
-        var length = alongX ? dx : dy;
-        int lastX = start.X, lastY = start.Y;
-        for (var t = 1; t <= length; t++)
+        var (left, right) = (Math.Min(from.X, to.X), Math.Max(from.X, to.X));
+        // the columns whose two fine steps 5k + 2 and 5k + 3 both lie on the edge
+        var first = left <= Middle ? 0 : (left - Middle + Scale - 1) / Scale;
+        var last = right <= Middle ? -1 : Math.Min((right - Middle - 1) / Scale, width - 1);
+        if (dx >= dy)
         {
-            var (x, y) = alongX
-                ? (start.X + t, (int)(start.Y + slope * t + 0.5))
-                : ((int)(start.X + slope * t + 0.5), start.Y + t);
-            if (x != lastX)
-                Cross(Math.Min(x, lastX), Math.Min(y, lastY), height, width, switches);
-            (lastX, lastY) = (x, y);
+            var (start, end) = from.X > to.X ? (to, from) : (from, to);
+            var slope = (double)(end.Y - start.Y) / dx;
+            for (var column = first; column <= last; column++)
+            {
+                var t = (column * Scale) + Middle + 1 - start.X;
+                var before = t == 1 ? start.Y : (int)(start.Y + slope * (t - 1) + 0.5);
+                Cross(column, Math.Min(before, (int)(start.Y + slope * t + 0.5)), height, switches);
+            }
+        }
+        else
+        {
+            var (start, end) = from.Y > to.Y ? (to, from) : (from, to);
+            var slope = (double)(end.X - start.X) / dy;
+            for (var column = first; column <= last; column++)
+            {
+                if (StepOver((column * Scale) + Middle, start.X, slope, dy) is { } t)
+                    Cross(column, start.Y + t - 1, height, switches);
+            }
         }
     }
 
-    private static void Cross(int fineX, int fineY, int height, int width, List<int> switches)
+    // The first step t = 1 … length after which (int)(start + slope · t + 0.5) is on the other side of the middle between x and x + 1; null where it stays on one side.
+    private static int? StepOver(int x, int start, double slope, int length)
     {
-        if (fineX < 0 || fineX % Scale != Middle)
-            return;
-        var column = fineX / Scale;
-        if (column >= width)
-            return;
+        bool Over(int t) => slope > 0 ? (int)(start + slope * t + 0.5) > x : (int)(start + slope * t + 0.5) <= x;
+        if (!Over(length))
+            return null;
+        var t = (int)Math.Clamp((x + 0.5 - start) / slope, 1, length);
+        while (t > 1 && Over(t - 1))
+            t--;
+        while (!Over(t))
+            t++;
+        return t;
+    }
+
+    private static void Cross(int column, int fineY, int height, List<int> switches)
+    {
         // ceil((fineY + 0.5) / 5 − 0.5), kept on the image; a switch below the last row is one at the top of the next column
         var row = Math.Clamp((fineY + Middle) / Scale, 0, height);
         switches.Add(column * height + row);

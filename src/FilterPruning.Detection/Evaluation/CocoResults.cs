@@ -12,13 +12,27 @@ public static class CocoResults
     /// <param name="truth">The ground truth they belong to: gives sizes for polygons, and says which images there are.</param>
     /// <returns>The detections in the file's order; without a box they have their mask's, without a segmentation they have no mask.</returns>
     /// <exception cref="DatasetException">The file is missing or damaged, or a detection is on an image that the ground truth does not have.</exception>
-    public static IReadOnlyList<DetectedInstance> Read(string path, CocoGroundTruth truth)
+    public static IReadOnlyList<DetectedInstance> Read(string path, CocoGroundTruth truth) => Read(path, truth, new CocoLimits());
+
+    /// <summary>Reads detections with other limits than the usual ones.</summary>
+    /// <param name="path">A results file.</param>
+    /// <param name="truth">The ground truth they belong to.</param>
+    /// <param name="limits">What is taken at most.</param>
+    /// <exception cref="DatasetException">As for <see cref="Read(string, CocoGroundTruth)"/>.</exception>
+    public static IReadOnlyList<DetectedInstance> Read(string path, CocoGroundTruth truth, CocoLimits limits)
     {
         ArgumentNullException.ThrowIfNull(truth);
-        var entries = CocoJson.Read(path, CocoJson.Default.ListCocoResult);
+        ArgumentNullException.ThrowIfNull(limits);
+        return Of(path, CocoJson.Read(path, CocoJson.Default.ListCocoResult, limits), truth, limits);
+    }
+
+    internal static IReadOnlyList<DetectedInstance> Of(string path, List<CocoResult> entries, CocoGroundTruth truth, CocoLimits limits)
+    {
+        if (entries.Count > limits.Annotations)
+            throw new DatasetException($"'{path}' has {entries.Count} detections; the limit is {limits.Annotations}. Raise {nameof(CocoLimits)}.{nameof(CocoLimits.Annotations)} if you trust the file.");
         var detections = new DetectedInstance[entries.Count];
         for (var i = 0; i < detections.Length; i++)
-            detections[i] = Convert(entries[i], truth, $"Entry {i} of '{path}'");
+            detections[i] = Convert(entries[i], truth, limits, $"Entry {i} of '{path}'");
         return detections;
     }
 
@@ -41,8 +55,14 @@ public static class CocoResults
         AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, entries, CocoJson.Default.ListCocoResult));
     }
 
-    private static DetectedInstance Convert(CocoResult entry, CocoGroundTruth truth, string where)
+    private static DetectedInstance Convert(CocoResult? entry, CocoGroundTruth truth, CocoLimits limits, string where)
     {
+        if (entry is null)
+            throw new DatasetException($"{where} is null. Correct the file.");
+        if (!double.IsFinite(entry.Score) || entry.Box?.Any(value => !(Math.Abs(value) <= PolygonRasterizer.MaximumCoordinate)) == true)
+            throw new DatasetException($"{where} has a score or a bbox that is no usable number. Correct the file.");
+        if ((entry.Segmentation?.Polygons?.Sum(polygon => (long)polygon.Length) ?? 0) / 2 > limits.PointsPerObject)
+            throw new DatasetException($"{where} has more than {limits.PointsPerObject} points. Raise {nameof(CocoLimits)}.{nameof(CocoLimits.PointsPerObject)} if you trust the file.");
         if (!truth.Images.TryGetValue(entry.ImageId, out var size))
             throw new DatasetException($"{where} is on image {entry.ImageId}, which the ground truth does not have. The two files do not belong together.");
         RleMask? mask;

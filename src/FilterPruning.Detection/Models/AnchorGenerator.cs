@@ -37,7 +37,8 @@ internal sealed class AnchorGenerator
         return cat(levels).MoveToOuterDisposeScope();
     }
 
-    private static float[] CellAnchors(IReadOnlyList<int> sizes, IReadOnlyList<double> aspectRatios)
+    /// <summary>The anchors of one level around the origin, row-major <c>[sizes · ratios, 4]</c>.</summary>
+    internal static float[] CellAnchors(IReadOnlyList<int> sizes, IReadOnlyList<double> aspectRatios)
     {
         var anchors = new List<float>();
         foreach (var ratio in aspectRatios)

@@ -29,7 +29,7 @@ internal sealed class BasicBlock : nn.Module<Tensor, Tensor>, IFusible
         _shortcut = downsample is null ? null : new FusedConvolution(downsample);
     }
 
-    IEnumerable<FusedConvolution> IFusible.Fusions => _shortcut is null ? [_first, _second] : [_first, _second, _shortcut];
+    IEnumerable<IFusedLayer> IFusible.Fusions => _shortcut is null ? [_first, _second] : [_first, _second, _shortcut];
 
     /// <summary><c>[N, input, H, W]</c> → <c>[N, planes, H/stride, W/stride]</c>.</summary>
     public override Tensor forward(Tensor input)

@@ -37,7 +37,7 @@ internal sealed class Bottleneck : nn.Module<Tensor, Tensor>, IFusible
         _shortcut = downsample is null ? null : new FusedConvolution(downsample);
     }
 
-    IEnumerable<FusedConvolution> IFusible.Fusions => _shortcut is null ? [_first, _second, _third] : [_first, _second, _third, _shortcut];
+    IEnumerable<IFusedLayer> IFusible.Fusions => _shortcut is null ? [_first, _second, _third] : [_first, _second, _third, _shortcut];
 
     /// <summary><c>[N, input, H, W]</c> → <c>[N, 4 · planes, H/stride, W/stride]</c>.</summary>
     public override Tensor forward(Tensor input)

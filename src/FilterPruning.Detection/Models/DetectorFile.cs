@@ -81,25 +81,47 @@ public static class DetectorFile
 
     /// <summary>Loads weights into a fresh detector: a file of this library (a pruned one narrows the detector first), or a state dict with torchvision's keys, older ones included.</summary>
     /// <exception cref="PruningException">The file cannot be read or does not fit; lists what differs. The detector is then as it was.</exception>
-    public static void LoadWeights(MaskRcnnModel model, string path)
+    public static void LoadWeights(MaskRcnnModel model, string path) => LoadWeights(model, path, weightsKey: null);
+
+    /// <summary>
+    /// Loads weights into a fresh detector, as <see cref="LoadWeights(MaskRcnnModel, string)"/> does, from one entry of a checkpoint: training scripts save <c>{"model": …, "model_ema": …, "optimizer": …}</c>.
+    /// </summary>
+    /// <param name="model">The detector.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="weightsKey">The entry, such as <c>model_ema</c>. Null: found by the rules of <see cref="StateDictOptions.Prefix"/>, plain weights before averaged ones.</param>
+    /// <returns>What was loaded, from where, and where else there are weights; null for a pruned file of this library, which has one set.</returns>
+    /// <exception cref="PruningException">The file cannot be read, has no such entry, or does not fit the model; lists what differs. The detector is then as it was.</exception>
+    public static StateDictReport? LoadWeights(MaskRcnnModel model, string path, string? weightsKey)
     {
         ArgumentNullException.ThrowIfNull(model);
         using var source = ModelFile.Open(path);
         if (source.Metadata.ContainsKey(PrunedModel.PlanKey))
         {
+            if (weightsKey is not null)
+                throw new PruningException($"'{path}' holds one pruned detector and no entries to choose from, but '{weightsKey}' was asked for. Leave the key out.");
             PrunedModel.Load(model, path);
-            return;
+            return null;
         }
 
-        ThrowOnOtherClassCount(model, source, path);
-        StateDictLoader.Load(model, source, new StateDictOptions { Rename = TorchvisionKeys.Migrate });
+        var options = new StateDictOptions { Rename = TorchvisionKeys.Migrate, Container = weightsKey };
+        ThrowOnOtherDetector(model, source, StateDictLoader.FindPrefix(model, source, options), path);
+        return StateDictLoader.Load(model, source, options);
     }
 
-    // The commonest mistake gets a message of its own.
-    private static void ThrowOnOtherClassCount(MaskRcnnModel model, ITensorSource source, string path)
+    // The commonest mistakes get a message of their own.
+    private static void ThrowOnOtherDetector(MaskRcnnModel model, ITensorSource source, string prefix, string path)
     {
         const string head = "roi_heads.box_predictor.cls_score.bias";
-        var name = source.Names.FirstOrDefault(key => key.EndsWith(head, StringComparison.Ordinal));
+        var names = source.Names.Where(key => key.StartsWith(prefix, StringComparison.Ordinal)).ToList();
+        var (there, here) = (TorchvisionKeys.Recognise(names), TorchvisionKeys.Recognise(model.state_dict().Keys));
+        if (there is not null && here is not null && there != here)
+        {
+            throw new PruningException(
+                $"'{path}' looks like {(MaskRcnn.Names.Contains(there) ? $"'{there}'" : there)}, but the model is '{here}'. "
+                + $"{(MaskRcnn.Names.Contains(there) ? $"Make a '{there}', on the command line with --model {there}" : "Give a checkpoint of torchvision's maskrcnn_resnet50_fpn or of this library")}.");
+        }
+
+        var name = names.Find(key => key.EndsWith(head, StringComparison.Ordinal));
         if (name is null)
             return;
         var shape = source.Describe(name).Shape;

@@ -24,7 +24,7 @@ internal sealed class FeaturePyramidNetwork : nn.Module<Tensor[], Tensor[]>, IFu
         _outer = [.. layer_blocks.Select(block => new FusedConvolution(block))];
     }
 
-    IEnumerable<FusedConvolution> IFusible.Fusions => [.. _inner, .. _outer];
+    IEnumerable<IFusedLayer> IFusible.Fusions => [.. _inner, .. _outer];
 
     /// <summary>The stages' outputs, finest first → the pyramid at strides 4, 8, 16, 32 and 64, each <c>[N, channels, h, w]</c>.</summary>
     public override Tensor[] forward(Tensor[] stages)

@@ -2,9 +2,9 @@ using FilterPruning.Inference;
 
 namespace FilterPruning.Detection.Models;
 
-/// <summary>A part of the detector with convolutions that can run as one operation with what follows them.</summary>
+/// <summary>A part of the detector with layers that can run as one operation with what follows them.</summary>
 internal interface IFusible
 {
-    /// <summary>Its convolutions, those of its children left out.</summary>
-    IEnumerable<FusedConvolution> Fusions { get; }
+    /// <summary>Its layers, those of its children left out.</summary>
+    IEnumerable<IFusedLayer> Fusions { get; }
 }

@@ -46,6 +46,9 @@ public static class MaskRcnn
         throw new ArgumentException($"There is no model '{name}'. Did you mean '{nearest}'? Known models: {string.Join(", ", Names)}.", nameof(name));
     }
 
+    /// <summary>The blocks of the backbone of a model that <see cref="Create"/> knows, otherwise null.</summary>
+    internal static ResNetShape? ShapeOf(string name) => Shapes.GetValueOrDefault(name);
+
     // Levenshtein's distance, one row at a time.
     private static int EditDistance(string a, string b)
     {

@@ -71,13 +71,13 @@ public sealed class MaskRcnnModel : nn.Module
 
     /// <summary>
     /// Lets the detector run faster until the result is disposed: each convolution of the backbone, the pyramid, the RPN and the mask head takes one pass of oneDNN together with its norm, its sum and its ReLU, with
-    /// channels innermost and weights in the order of the processor's kernel.
+    /// channels innermost and weights in the order of the processor's kernel; so do the two large linear layers of the box head.
     /// </summary>
     /// <returns>Dispose it to run layer by layer again, bit for bit as before. Preparing a prepared detector gives the same object.</returns>
     /// <remarks>
     /// <para>Weights, buffers and options stay as they are, so the detector may be saved, pruned and trained meanwhile; what was computed from a weight is computed anew after it changed. It works only under <c>torch.no_grad()</c>, in
     /// float32 on the CPU and for layers without hooks; everywhere else, as in a trace or a loss, each layer runs by itself. Outputs differ by rounding, so a score next to a threshold may fall on its other side.</para>
-    /// <para>Costs a second copy of the convolutions' weights, about 120 MB for a ResNet-50, and one reordering (some 50 ms) at the first image of a new padded size.</para>
+    /// <para>Costs a second copy of these weights, about 170 MB for a ResNet-50, and one reordering (some 50 ms) at the first image of a new padded size.</para>
     /// </remarks>
     /// <exception cref="InvalidOperationException">The detector is detecting, or being changed, on another thread.</exception>
     public PreparedInference PrepareForInference()

@@ -5,12 +5,12 @@ namespace FilterPruning.Detection.Models;
 /// <summary>Keeps a detector prepared for inference until it is disposed. See <see cref="MaskRcnnModel.PrepareForInference"/>.</summary>
 public sealed class PreparedInference : IDisposable
 {
-    private readonly FusedConvolution[] _fusions;
+    private readonly IFusedLayer[] _fusions;
     private readonly MaskRcnnModel _model;
     private readonly Action _ended;
     private bool _isEnded;
 
-    internal PreparedInference(MaskRcnnModel model, IEnumerable<FusedConvolution> fusions, Action ended)
+    internal PreparedInference(MaskRcnnModel model, IEnumerable<IFusedLayer> fusions, Action ended)
     {
         (_model, _fusions, _ended) = (model, [.. fusions], ended);
         foreach (var fusion in _fusions)

@@ -8,7 +8,7 @@ namespace FilterPruning.Detection.Models;
 /// </summary>
 internal sealed class RegionProposalNetwork : nn.Module
 {
-    private const double SmallestSide = 1e-3;
+    internal const double SmallestSide = 1e-3;
 
     // Samples of more than one anchor in this many go through the whole map, fewer through their own surroundings.
     private const int DenseShare = 12;

@@ -50,7 +50,7 @@ internal sealed class ResNet : nn.Module<Tensor, Tensor[]>, IFusible
         }
     }
 
-    IEnumerable<FusedConvolution> IFusible.Fusions => [_stem];
+    IEnumerable<IFusedLayer> IFusible.Fusions => [_stem];
 
     /// <summary>float32 <c>[N, 3, H, W]</c> → the outputs of the four stages, at strides 4, 8, 16, 32.</summary>
     public override Tensor[] forward(Tensor input)

@@ -11,9 +11,9 @@ namespace FilterPruning.Detection.Models;
 internal sealed class RoiHeads : nn.Module, IFusible
 {
     private const int BoxPoolSize = 7;
-    private const int MaskPoolSize = 14;
+    internal const int MaskPoolSize = 14;
     private const int SamplingRatio = 2;
-    private const double SmallestSide = 1e-2;
+    internal const double SmallestSide = 1e-2;
 
     private static readonly string[] Levels = ["0", "1", "2", "3"];
 
@@ -45,7 +45,13 @@ internal sealed class RoiHeads : nn.Module, IFusible
         _maskLayers = [.. mask_head.children().Select(layer => new FusedConvolution((nn.Module<Tensor, Tensor>)layer))];
     }
 
-    IEnumerable<FusedConvolution> IFusible.Fusions => _maskLayers;
+    IEnumerable<IFusedLayer> IFusible.Fusions => _maskLayers;
+
+    /// <summary>How boxes are pooled for the box head.</summary>
+    public MultiScaleRoIAlign BoxPool => _boxPool;
+
+    /// <summary>How boxes are pooled for the mask head.</summary>
+    public MultiScaleRoIAlign MaskPool => _maskPool;
 
     /// <summary>What is found among the proposals, at the resized images' scale with masks of 28 × 28; moved to the caller's scope.</summary>
     public Detection[] Detect(Tensor[] features, Tensor[] proposals, IReadOnlyList<(int Height, int Width)> sizes, StageClock? clock = null)

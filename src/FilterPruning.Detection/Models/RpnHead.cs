@@ -26,7 +26,7 @@ internal sealed class RpnHead : nn.Module<Tensor[], (Tensor[] Objectness, Tensor
         _deltas = new FusedConvolution(bbox_pred);
     }
 
-    IEnumerable<FusedConvolution> IFusible.Fusions => [_hidden, _objectness, _deltas];
+    IEnumerable<IFusedLayer> IFusible.Fusions => [_hidden, _objectness, _deltas];
 
     /// <summary>Levels <c>[N, C, h, w]</c> → for each level logits <c>[N, A, h, w]</c> and offsets <c>[N, 4A, h, w]</c>.</summary>
     public override (Tensor[] Objectness, Tensor[] Deltas) forward(Tensor[] levels)

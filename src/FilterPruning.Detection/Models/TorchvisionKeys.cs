@@ -25,6 +25,32 @@ public static partial class TorchvisionKeys
         return PyramidBlock().Replace(key, "fpn.${block}.0.${tensor}");
     }
 
+    /// <summary>What a checkpoint's keys look like: a name that <see cref="MaskRcnn.Create"/> knows, a phrase for a detector that it does not, or null.</summary>
+    internal static string? Recognise(IEnumerable<string> keys)
+    {
+        var parts = keys.Select(key => BlockOfStage3().Match(key)).Where(match => match.Success).ToList();
+        var blocks = parts.Select(match => match.Groups["block"].Value).Distinct().Count();
+        var bottleneck = parts.Any(match => match.Groups["layer"].Value == "conv3");
+        if (keys.Any(key => NormedPyramid().IsMatch(key)))
+            return "a 'v2' detector of torchvision, with norms in the pyramid and heads, which this library does not build";
+        if (blocks > 0 && keys.Any(key => key.Contains("roi_heads.", StringComparison.Ordinal)) && !keys.Any(key => key.Contains("roi_heads.mask_", StringComparison.Ordinal)))
+            return "a detector without masks, which this library does not build";
+        return (blocks, bottleneck) switch
+        {
+            (2, false) => "maskrcnn_resnet18_fpn",
+            (6, false) => "maskrcnn_resnet34_fpn",
+            (6, true) => "maskrcnn_resnet50_fpn",
+            (23, true) => "maskrcnn_resnet101_fpn",
+            _ => null,
+        };
+    }
+
+    [GeneratedRegex(@"\bbody\.layer3\.(?<block>\d+)\.(?<layer>conv\d)\.weight$")]
+    private static partial Regex BlockOfStage3();
+
+    [GeneratedRegex(@"\bfpn\.inner_blocks\.\d+\.1\.")]
+    private static partial Regex NormedPyramid();
+
     [GeneratedRegex(@"^(conv1|bn1|layer[1-4])\.")]
     private static partial Regex ClassifierKey();
 

@@ -10,7 +10,7 @@ namespace FilterPruning.Detection.Ops;
 /// <param name="CanonicalLevel">k₀.</param>
 public sealed record LevelMapper(int MinLevel, int MaxLevel, int CanonicalScale = 224, int CanonicalLevel = 4)
 {
-    private const float Epsilon = 1e-6f;
+    internal const float Epsilon = 1e-6f;
 
     /// <summary>The level of each box, counted from the finest: 0 … <see cref="MaxLevel"/> − <see cref="MinLevel"/>.</summary>
     /// <param name="boxes">Row-major <c>[n, stride]</c> with x1, y1, x2, y2 at the end of each row.</param>

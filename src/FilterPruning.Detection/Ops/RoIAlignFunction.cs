@@ -1,3 +1,5 @@
+using FilterPruning.Inference;
+
 namespace FilterPruning.Detection.Ops;
 
 /// <summary>RoIAlign over one or several float32 CPU feature maps as one operation of the autograd graph.</summary>
@@ -67,8 +69,8 @@ internal sealed class RoIAlignFunction : autograd.SingleTensorFunction<RoIAlignF
         var sources = new RoISource[features.Count];
         for (var level = 0; level < sources.Length; level++)
         {
-            // [N, H, W, C] where channels lie innermost: a view of the same memory
-            var innermost = TensorMemory.IsChannelsLast(features[level]);
+            // [N, H, W, C] where channels lie innermost: a view of the same memory. One channel or one place lies in both layouts and counts as contiguous.
+            var innermost = !features[level].is_contiguous() && ChannelsLast.Is(features[level]);
             sources[level] = new RoISource(TensorMemory.Address(innermost ? features[level].permute(0, 2, 3, 1) : features[level].contiguous()), innermost);
         }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -64,9 +65,9 @@ internal sealed unsafe class RoIRows
             for (; done < channels && plane + _reach[k] <= end; done++, plane += size, output += bins)
             {
                 if (roi.Columns <= Lanes)
-                    PoolNarrow(k, plane + roi.FirstColumn, map.Width, picks, weights, scratch);
+                    PoolBins<OneVector>(k, plane + roi.FirstColumn, map.Width, picks, weights, scratch);
                 else
-                    PoolWide(k, plane + roi.FirstColumn, map.Width, picks, weights, scratch);
+                    PoolBins<TwoVectors>(k, plane + roi.FirstColumn, map.Width, picks, weights, scratch);
                 new ReadOnlySpan<float>(scratch, bins).CopyTo(new Span<float>(output, bins));
             }
         }
@@ -74,7 +75,9 @@ internal sealed unsafe class RoIRows
         return done;
     }
 
-    private void PoolWide(int k, float* origin, int width, int* picks, float* weights, float* bins)
+    // One loop for both widths: the compiler makes a version for each and drops what the other needs.
+    private void PoolBins<TColumns>(int k, float* origin, int width, int* picks, float* weights, float* bins)
+        where TColumns : struct
     {
         var (oh, ow) = (_plan.Sampling.OutputHeight, _plan.Sampling.OutputWidth);
         Vector512<int> pick0 = Vector512.Load(picks), pick1 = Vector512.Load(picks + Lanes), pick2 = Vector512.Load(picks + 2 * Lanes), pick3 = Vector512.Load(picks + 3 * Lanes);
@@ -90,40 +93,23 @@ internal sealed unsafe class RoIRows
                     var factor = Vector512.Create(rowWeights[e]);
                     var cells = origin + (long)index[e] * width;
                     left = Vector512.MultiplyAddEstimate(factor, Vector512.Load(cells), left);
-                    right = Vector512.MultiplyAddEstimate(factor, Vector512.Load(cells + Lanes), right);
+                    if (typeof(TColumns) == typeof(TwoVectors))
+                        right = Vector512.MultiplyAddEstimate(factor, Vector512.Load(cells + Lanes), right);
                 }
 
-                var sum = Vector512.MultiplyAddEstimate(weight0, Avx512F.PermuteVar16x32x2(left, pick0, right), Vector512<float>.Zero);
-                sum = Vector512.MultiplyAddEstimate(weight1, Avx512F.PermuteVar16x32x2(left, pick1, right), sum);
-                sum = Vector512.MultiplyAddEstimate(weight2, Avx512F.PermuteVar16x32x2(left, pick2, right), sum);
-                sum = Vector512.MultiplyAddEstimate(weight3, Avx512F.PermuteVar16x32x2(left, pick3, right), sum);
+                var sum = Vector512.MultiplyAddEstimate(weight0, Pick<TColumns>(left, right, pick0), Vector512<float>.Zero);
+                sum = Vector512.MultiplyAddEstimate(weight1, Pick<TColumns>(left, right, pick1), sum);
+                sum = Vector512.MultiplyAddEstimate(weight2, Pick<TColumns>(left, right, pick2), sum);
+                sum = Vector512.MultiplyAddEstimate(weight3, Pick<TColumns>(left, right, pick3), sum);
                 sum.Store(bins); // the next row overwrites what is too much
             }
         }
     }
 
-    private void PoolNarrow(int k, float* origin, int width, int* picks, float* weights, float* bins)
-    {
-        var (oh, ow) = (_plan.Sampling.OutputHeight, _plan.Sampling.OutputWidth);
-        Vector512<int> pick0 = Vector512.Load(picks), pick1 = Vector512.Load(picks + Lanes), pick2 = Vector512.Load(picks + 2 * Lanes), pick3 = Vector512.Load(picks + 3 * Lanes);
-        Vector512<float> weight0 = Vector512.Load(weights), weight1 = Vector512.Load(weights + Lanes), weight2 = Vector512.Load(weights + 2 * Lanes), weight3 = Vector512.Load(weights + 3 * Lanes);
-        fixed (int* index = _plan.Index, starts = &_plan.RowStart[k * (oh + 1)])
-        fixed (float* rowWeights = _plan.Weight)
-        {
-            for (var ph = 0; ph < oh; ph++, bins += ow)
-            {
-                var line = Vector512<float>.Zero;
-                for (var e = starts[ph]; e < starts[ph + 1]; e++)
-                    line = Vector512.MultiplyAddEstimate(Vector512.Create(rowWeights[e]), Vector512.Load(origin + (long)index[e] * width), line);
-
-                var sum = Vector512.MultiplyAddEstimate(weight0, Avx512F.PermuteVar16x32(line, pick0), Vector512<float>.Zero);
-                sum = Vector512.MultiplyAddEstimate(weight1, Avx512F.PermuteVar16x32(line, pick1), sum);
-                sum = Vector512.MultiplyAddEstimate(weight2, Avx512F.PermuteVar16x32(line, pick2), sum);
-                sum = Vector512.MultiplyAddEstimate(weight3, Avx512F.PermuteVar16x32(line, pick3), sum);
-                sum.Store(bins);
-            }
-        }
-    }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Pick<TColumns>(Vector512<float> left, Vector512<float> right, Vector512<int> pick)
+        where TColumns : struct =>
+        typeof(TColumns) == typeof(TwoVectors) ? Avx512F.PermuteVar16x32x2(left, pick, right) : Avx512F.PermuteVar16x32(left, pick);
 
     // Writes down what to pick and says how far vectors reach.
     private long Describe(int k)
@@ -149,4 +135,10 @@ internal sealed unsafe class RoIRows
             lowest = Math.Max(lowest, row);
         return (long)lowest * _plan.Maps[roi.Level].Width + roi.FirstColumn + (roi.Columns <= Lanes ? Lanes : MostColumns);
     }
+
+    /// <summary>RoIs of at most <see cref="Lanes"/> columns.</summary>
+    private readonly struct OneVector;
+
+    /// <summary>RoIs of more.</summary>
+    private readonly struct TwoVectors;
 }

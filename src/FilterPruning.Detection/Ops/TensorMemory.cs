@@ -22,16 +22,6 @@ internal static unsafe class TensorMemory
         return (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(named.bytes));
     }
 
-    /// <summary>Whether the channels of <c>[N, C, H, W]</c> lie innermost in memory, without gaps.</summary>
-    public static bool IsChannelsLast(Tensor tensor)
-    {
-        if (tensor.dim() != 4)
-            return false;
-        var (shape, stride) = (tensor.shape, tensor.stride());
-        var (channels, height, width) = (shape[1], shape[2], shape[3]);
-        return channels > 1 && stride[1] == 1 && stride[3] == channels && stride[2] == width * channels && (shape[0] == 1 || stride[0] == height * width * channels);
-    }
-
     /// <summary>A copy of the tensor's values in row-major order, converted to <typeparamref name="T"/>'s dtype and brought to the CPU.</summary>
     public static T[] ToArray<T>(Tensor tensor, ScalarType dtype)
         where T : unmanaged

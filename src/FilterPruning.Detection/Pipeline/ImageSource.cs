@@ -19,7 +19,7 @@ public sealed class ImageSource
     // Whether the tensor is made for the pipeline and disposed by it.
     internal bool IsOwned { get; }
 
-    /// <summary>A PNG or JPEG file, read as by <see cref="ImageFile.Load"/>.</summary>
+    /// <summary>A PNG or JPEG file, read as by <see cref="ImageFile.Load(string)"/>.</summary>
     /// <param name="path">The file.</param>
     public static ImageSource FromFile(string path) => new(path, () => ImageFile.Load(path), owned: true);
 

@@ -34,8 +34,9 @@ public static class TrainingCheckpoint
         [
             .. TrainingState.TensorsOf(model).Select(t => ((file.Entries.ContainsKey(AveragePrefix + t.Name) ? AveragePrefix : ModelPrefix) + t.Name, t.Value)),
         ];
+        int iteration = Iteration(file, path);
         CopyAll(file, path, targets);
-        return Iteration(file);
+        return iteration;
     }
 
     /// <summary>
@@ -60,7 +61,7 @@ public static class TrainingCheckpoint
             Tensor value = file.Read(file.Entries.ContainsKey(AveragePrefix + name) ? AveragePrefix + name : stored);
             weights.Add(KeyValuePair.Create(name, halfPrecision && value.dtype == ScalarType.Float32 && value.dim() > 1 ? value.to(ScalarType.Float16) : value));
         }
-        SafetensorsFile.Write(output, weights, new Dictionary<string, string>(metadata ?? new Dictionary<string, string>()) { ["iteration"] = file.Metadata["iteration"] });
+        SafetensorsFile.Write(output, weights, new Dictionary<string, string>(metadata ?? new Dictionary<string, string>()) { ["iteration"] = Iteration(file, path).ToString(CultureInfo.InvariantCulture) });
     }
 
     /// <summary>Writes the state beside the path, then renames.</summary>
@@ -89,8 +90,14 @@ public static class TrainingCheckpoint
     /// <returns>The iterations that are done.</returns>
     internal static int Read(string path, TrainingState state, TrainingOptions options, string data, string method)
     {
-        using var scope = NewDisposeScope();
         using SafetensorsFile file = Open(path);
+        return Read(file, path, state, options, data, method);
+    }
+
+    /// <summary>The same from an open file, which must be a checkpoint.</summary>
+    internal static int Read(SafetensorsFile file, string path, TrainingState state, TrainingOptions options, string data, string method)
+    {
+        using var scope = NewDisposeScope();
         if (file.Metadata.GetValueOrDefault("data") is var trainedOn && trainedOn != data)
             throw new PruningException($"The checkpoint '{path}' was trained on {trainedOn}, not on {data}; resume with the same data, or train into another checkpoint.");
         if ((file.Metadata.GetValueOrDefault("method") ?? "") is var trainedBy && trainedBy != method)
@@ -99,11 +106,12 @@ public static class TrainingCheckpoint
                 $"The checkpoint '{path}' was trained with {Words(trainedBy)}, now it is {Words(method)}. Resume with the same losses and the same teacher, or train into another checkpoint.");
         }
 
-        string[] differences = [.. Differences(file.Metadata.GetValueOrDefault("options") ?? "{}", Canonical(options))];
+        string[] differences = [.. Differences(OptionsOf(file, path), Canonical(options))];
         if (differences.Length > 0)
             throw new PruningException($"The checkpoint '{path}' was trained with other options: {string.Join("; ", differences)}. Resume with the same options, or train into another checkpoint.");
+        int iteration = Iteration(file, path);
         CopyAll(file, path, Tensors(state));
-        return Iteration(file);
+        return iteration;
     }
 
     private static string Words(string method) => method.Length == 0 ? "the model's own losses" : method;
@@ -117,16 +125,19 @@ public static class TrainingCheckpoint
 
     private static SafetensorsFile Open(string path)
     {
-        SafetensorsFile file;
         try
         {
-            file = SafetensorsFile.Open(path);
+            return Checked(SafetensorsFile.Open(path), path);
         }
         catch (ModelFileException error) when (error.Kind != ModelFileErrorKind.NotFound)
         {
             throw Damaged(path, error.Message, error);
         }
+    }
 
+    /// <summary>The file if it is a whole checkpoint; otherwise it is disposed.</summary>
+    internal static SafetensorsFile Checked(SafetensorsFile file, string path)
+    {
         try
         {
             Check(file, path);
@@ -148,8 +159,7 @@ public static class TrainingCheckpoint
             throw new PruningException($"The checkpoint '{path}' has format version {version}; this library reads version {Version}. Use the library's version that wrote it.");
         if (version == Version && file.Metadata.GetValueOrDefault(ChecksumKey) != Checksum(file.Metadata, file.Names.Select(name => (name, file.Entries[name].ToString(), file.Read(name)))))
             throw Damaged(path, "its content does not match its checksum.");
-        if (!int.TryParse(file.Metadata.GetValueOrDefault("iteration"), NumberStyles.None, CultureInfo.InvariantCulture, out _))
-            throw Damaged(path, "it does not say how many iterations were done.");
+        _ = Iteration(file, path);
     }
 
     private static PruningException Damaged(string path, string what, Exception? cause = null)
@@ -181,7 +191,10 @@ public static class TrainingCheckpoint
 
     private static string Described(Tensor value) => $"{value.dtype}[{string.Join(", ", value.shape)}]";
 
-    private static int Iteration(SafetensorsFile file) => int.Parse(file.Metadata["iteration"], NumberStyles.None, CultureInfo.InvariantCulture);
+    private static int Iteration(SafetensorsFile file, string path) =>
+        int.TryParse(file.Metadata.GetValueOrDefault("iteration"), NumberStyles.None, CultureInfo.InvariantCulture, out int iteration)
+            ? iteration
+            : throw Damaged(path, $"it does not say how many iterations were done ('iteration' is '{file.Metadata.GetValueOrDefault("iteration") ?? "missing"}').");
 
     private static void CopyAll(SafetensorsFile file, string path, (string Name, Tensor Value)[] targets)
     {
@@ -216,6 +229,23 @@ public static class TrainingCheckpoint
                 PrefetchBatches = plain.PrefetchBatches,
             },
             TrainingJson.Default.TrainingOptions);
+    }
+
+    private static string OptionsOf(SafetensorsFile file, string path)
+    {
+        string json = file.Metadata.GetValueOrDefault("options") ?? "{}";
+        try
+        {
+            using JsonDocument options = JsonDocument.Parse(json);
+            if (options.RootElement.ValueKind == JsonValueKind.Object)
+                return json;
+        }
+        catch (Exception error) when (error is JsonException or ArgumentException)
+        {
+            throw new PruningException($"The options in the checkpoint '{path}' cannot be read: {error.Message} It is damaged; use an earlier one.", error);
+        }
+
+        throw new PruningException($"The options in the checkpoint '{path}' are no JSON object. It is damaged; use an earlier one.");
     }
 
     private static IEnumerable<string> Differences(string then, string now)

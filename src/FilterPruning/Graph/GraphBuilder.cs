@@ -192,6 +192,7 @@ internal sealed class GraphBuilder
         foreach (var call in _evidence.Calls)
         {
             var reachesNothing = !call.OutputLive.Contains(true);
+            var feedsReturnsAlone = call.FeedsReturnsAlone;
             for (var output = 0; output < call.Layer.Outputs; output++)
             {
                 var unit = call.Layer.Out(output);
@@ -202,6 +203,9 @@ internal sealed class GraphBuilder
                 else if (reachesNothing)
                     Pin(unit, PinReason.FeedsNothingTraceable, call.Layer,
                         $"in {_evidence.Trials} trials no derivative connected the output of {call} to another layer or to a returned value");
+                else if (!call.OutputLive[output] && feedsReturnsAlone)
+                    Pin(unit, PinReason.ModelOutput, call.Layer,
+                        $"{call} feeds only what the model returns: so do all of its output channels that were seen to reach anything; channel {output} belongs to something that the example did not bring out, such as a class that was not detected");
                 else if (!call.OutputLive[output] && !LiveByRule(call, output))
                     Pin(unit, PinReason.NotObserved, call.Layer, $"in {_evidence.Trials} trials output channel {output} of {call} was not seen to reach anything, though others were");
             }

@@ -12,7 +12,7 @@ namespace FilterPruning.Inference;
 /// <para>The two ways differ by rounding: each output by at most about <c>(k + 4) · 2⁻²⁴</c> of the sum of its terms' magnitudes, with k terms.</para>
 /// <para>Safe for use by several threads at once as long as nobody changes the layers or calls <see cref="Prepare"/> or <see cref="Release"/>.</para>
 /// </remarks>
-public sealed class FusedConvolution : IDisposable
+public sealed class FusedConvolution : IFusedLayer, IDisposable
 {
     private readonly nn.Module<Tensor, Tensor>[] _chain;
     private readonly nn.Module[] _all;
@@ -45,7 +45,12 @@ public sealed class FusedConvolution : IDisposable
     public static bool IsSupported => OneDnn.IsAvailable;
 
     /// <summary>Lets it run as one operation from now on. The weights are put in order at the first run with an input of a size.</summary>
-    public void Prepare() => _prepared = true;
+    public void Prepare()
+    {
+        _prepared = true;
+        foreach (var module in _all)
+            FusedLayers.Add(module, this);
+    }
 
     /// <summary>Runs layer by layer from now on and lets go of the ordered weights.</summary>
     public void Release()
@@ -53,6 +58,8 @@ public sealed class FusedConvolution : IDisposable
         lock (_lock)
         {
             _prepared = false;
+            foreach (var module in _all)
+                FusedLayers.Remove(module, this);
             _packed?.Dispose();
             _packed = null;
         }
@@ -96,6 +103,12 @@ public sealed class FusedConvolution : IDisposable
     /// <summary>Lets go of the ordered weights; the layers stay.</summary>
     public void Dispose() => Release();
 
+    /// <summary>The same convolution alone, prepared without anyone knowing: to time it.</summary>
+    internal static FusedConvolution Alone(nn.Module<Tensor, Tensor> layer) => new(layer) { _prepared = true };
+
+    /// <summary>The layer that the others are part of.</summary>
+    internal nn.Module? Convolution => _convolution;
+
     // One that the layer does the work of already counts as none.
     private nn.Module? Norm => _norm is IConstantNorm { IsFolded: true } ? null : _norm;
 
@@ -114,13 +127,15 @@ public sealed class FusedConvolution : IDisposable
         lock (_lock)
         {
             var norm = Norm is null ? null : NormConstants.Of(Norm);
-            if (_packed is null || !_packed.Fits(_convolution!, norm))
+            var (layer, eps) = (_convolution!, norm?.Eps ?? 0);
+            Tensor?[] sources = [layer.weight, layer.bias, norm?.Mean, norm?.Variance, norm?.Weight, norm?.Bias];
+            if (_packed is null || !_packed.Fits(sources, eps))
             {
                 _packed?.Dispose();
-                _packed = new PackedConvolution(_convolution!, norm);
+                _packed = new PackedConvolution(ConvolutionShape.Of(layer)!, sources, eps, () => FoldedWeights.Of(layer.weight, 0, layer.groups, layer.bias, norm));
             }
 
-            return (_packed, _packed.For(_convolution!, norm, input.shape));
+            return (_packed, _packed.For(input.shape));
         }
     }
 

@@ -8,6 +8,9 @@ namespace FilterPruning.Latency;
 /// <summary>Times that were measured before, by what was timed. Nothing is kept without a path.</summary>
 internal sealed class LatencyCache
 {
+    /// <summary>The most bytes of a file: several hundred thousand times.</summary>
+    private const long MaximumBytes = 64L << 20;
+
     private readonly string? _path;
     private readonly SortedDictionary<string, double> _times;
     private bool _changed;
@@ -27,13 +30,13 @@ internal sealed class LatencyCache
             return new LatencyCache(path, new(StringComparer.Ordinal));
         try
         {
-            using var stream = File.OpenRead(path);
-            var times = JsonSerializer.Deserialize(stream, LatencyJson.Default.SortedDictionaryStringDouble) ?? throw new JsonException("It holds 'null'.");
-            if (times.Values.Any(time => !(time >= 0 && double.IsFinite(time))))
-                throw new JsonException("It holds a time that is no number of milliseconds.");
-            return new LatencyCache(path, new(times, StringComparer.Ordinal));
+            var length = new FileInfo(path).Length; // a named pipe has none, and opening it may never end
+            if (length > MaximumBytes)
+                throw new JsonException($"It has {length} bytes, more than {MaximumBytes}.");
+            using var stream = length == 0 ? Stream.Null : File.OpenRead(path);
+            return new LatencyCache(path, Parse(stream));
         }
-        catch (JsonException error)
+        catch (Exception error) when (error is JsonException or InvalidOperationException or ArgumentException or IOException or UnauthorizedAccessException)
         {
             throw new PruningException($"'{path}' is no file of latencies: {error.Message} Remove it, or give another path.", error);
         }
@@ -41,6 +44,16 @@ internal sealed class LatencyCache
         {
             throw new PruningException($"The file of latencies '{path}' cannot be read: {error.Message} Give another path.", error);
         }
+    }
+
+    /// <summary>The times in a file.</summary>
+    /// <exception cref="JsonException">It holds something else.</exception>
+    internal static SortedDictionary<string, double> Parse(Stream stream)
+    {
+        var times = JsonSerializer.Deserialize(stream, LatencyJson.Default.SortedDictionaryStringDouble) ?? throw new JsonException("It holds 'null'.");
+        if (times.Values.Any(time => !(time >= 0 && double.IsFinite(time))))
+            throw new JsonException("It holds a time that is no number of milliseconds.");
+        return new(times, StringComparer.Ordinal);
     }
 
     /// <summary>The time of a key, measured where it is not known.</summary>

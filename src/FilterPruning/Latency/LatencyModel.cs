@@ -21,6 +21,7 @@ public readonly record struct LayerLatency(string Name, double Milliseconds);
 /// layers is split in two: moving the layers' outputs around (activations, sums, resizing) falls with the channels, the rest (selecting boxes, pasting masks, calls) stays. The first part is taken to be
 /// what a machine that moves data as fast as this one needs for three passes over all outputs, as long as there is that much.
 /// </para>
+/// <para>Layers are timed as they run at the moment: those of a model that is prepared for inference (<see cref="Inference.FusedConvolution"/> and its like) as the one operation they are part of.</para>
 /// <para>Times hold for the example that the model was traced on: trace with inputs of the size, and with as many objects, as in use. The model is run in evaluation mode and is afterwards as it was.</para>
 /// </remarks>
 public sealed class LatencyModel
@@ -68,6 +69,18 @@ public sealed class LatencyModel
         return Measure(graph, options, new LayerTimer(options).Time, LayerTimer.Clock, cancellation);
     }
 
+    /// <summary>The median milliseconds of a traced model's forward as the model is now, cut or prepared for inference since: to hold against <see cref="Of(PruningPlan)"/>.</summary>
+    /// <param name="graph">The graph; its forward is run some times, in evaluation mode.</param>
+    /// <param name="repeats">How often, after runs to warm up; the median counts. At least 1.</param>
+    public static double MeasureForward(DependencyGraph graph, int repeats = 5)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        ArgumentOutOfRangeException.ThrowIfLessThan(repeats, 1);
+        using var quiet = new QuietRun(graph.Model, "a measurement of latencies");
+        var device = graph.Model.parameters().Select(parameter => parameter.device).FirstOrDefault() ?? CPU;
+        return LayerTimer.Clock(() => RunOnce(graph), device, repeats);
+    }
+
     /// <summary>The same with other clocks.</summary>
     internal static LatencyModel Measure(
         DependencyGraph graph, LatencyOptions options, Func<TracedLayer, LayerCall, int, int, double> time, Func<Action, Device, int, double> clock, CancellationToken cancellation)
@@ -82,7 +95,7 @@ public sealed class LatencyModel
         var place = LatencyCache.Surroundings(device);
         try
         {
-            var timed = graph.Layers.Where(LayerTimer.CanTime).ToList();
+            var timed = graph.Layers.Where(layer => LayerTimer.CanTime(layer) && !LayerTimer.IsDoneByAnother(layer)).ToList();
             var parts = new Dictionary<string, Part>(StringComparer.Ordinal);
             foreach (var layer in timed)
             {
@@ -180,7 +193,7 @@ public sealed class LatencyModel
     private static string Kernel(TracedLayer layer, LayerCall call)
     {
         var tensors = layer.Rule.Tensors(layer.Module).Select(tensor => $"{tensor.Name}[{string.Join(',', tensor.Tensor.shape)}] {tensor.Tensor.dtype}");
-        return $"{layer.Kind} {string.Join(' ', tensors)} [{string.Join(',', call.InputShape)}]>[{string.Join(',', call.OutputShape)}]";
+        return $"{(LayerTimer.IsPrepared(layer) ? "prepared " : "")}{layer.Kind} {string.Join(' ', tensors)} [{string.Join(',', call.InputShape)}]>[{string.Join(',', call.OutputShape)}]";
     }
 
     /// <summary>A layer with the times of its calls.</summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using FilterPruning.Graph;
+using FilterPruning.Inference;
 using FilterPruning.Layers;
 using FilterPruning.Planning;
 using FilterPruning.Surgery;
@@ -16,6 +17,12 @@ internal sealed class LayerTimer(LatencyOptions options)
     /// <summary>Whether a layer can be called alone: one tensor goes in, one comes out, and it can be narrowed in place.</summary>
     public static bool CanTime(TracedLayer layer) =>
         layer.Module is nn.Module<Tensor, Tensor> && !layer.Rule.IsExchanged && layer.Calls.Count > 0 && layer.Rule.InputSides(layer.Module).Count == 1 && layer.Rule.Tensors(layer.Module).Count > 0;
+
+    /// <summary>Whether the layer is part of another that is prepared for inference, as a norm is of the convolution before it: it takes no time of its own then.</summary>
+    public static bool IsDoneByAnother(TracedLayer layer) => Prepared(layer.Module) is FusedConvolution fused && !ReferenceEquals(fused.Convolution, layer.Module);
+
+    /// <summary>Whether a call of the layer is one operation of a model that is prepared for inference.</summary>
+    public static bool IsPrepared(TracedLayer layer) => Prepared(layer.Module) is not null;
 
     /// <summary>Milliseconds of a call when the layer has only its first channels.</summary>
     /// <param name="layer">The layer; afterwards as it was.</param>
@@ -37,7 +44,10 @@ internal sealed class LayerTimer(LatencyOptions options)
         }
 
         using var narrowed = Narrowed.Of(layer, new LayerPlan(layer.Name, layer.Kind, layer.InputChannels, goneInputs, layer.OutputChannels, goneOutputs));
-        return Clock(() => module.call(input).Dispose(), like.device, options.Repeats);
+        using var fused = Alone(module);
+        if (fused is not null && input.dim() == 4)
+            input = ChannelsLast.Of(input);
+        return Clock(() => (fused?.Run(input) ?? module.call(input)).Dispose(), like.device, options.Repeats);
     }
 
     /// <summary>The median milliseconds of something, after one run to warm up.</summary>
@@ -59,6 +69,18 @@ internal sealed class LayerTimer(LatencyOptions options)
         }
     }
 
+    private static IFusedLayer? Prepared(nn.Module module) =>
+        OneDnn.IsAvailable && FusedLayers.Of(module) is { } fused && module.parameters().All(parameter => parameter.device_type == DeviceType.CPU && parameter.dtype == ScalarType.Float32) ? fused : null;
+
+    // A prepared layer is timed as it then runs: without what follows it, which costs next to nothing there.
+    private static FusedAlone? Alone(nn.Module<Tensor, Tensor> module) => Prepared(module) switch
+    {
+        FusedConvolution => new FusedAlone(FusedConvolution.Alone(module)),
+        FusedLinear => new FusedAlone(FusedLinear.Alone(module)),
+        FusedTransposedConvolution => new FusedAlone(FusedTransposedConvolution.Alone(module)),
+        _ => null,
+    };
+
     // The channels of a side beyond the first so many. Those that can only go together go when the first of them does.
     private static List<int> Beyond(TracedLayer layer, ChannelAxis side, int kept)
     {
@@ -66,6 +88,20 @@ internal sealed class LayerTimer(LatencyOptions options)
         var labels = Enumerable.Range(0, width).Select(channel => layer.Rule.TieLabel(layer.Module, side, channel)).ToArray();
         var stay = labels.Distinct().Order().Take(Math.Max(1, labels.Distinct().Count() * kept / width)).ToHashSet();
         return [.. Enumerable.Range(0, width).Where(channel => !stay.Contains(labels[channel]))];
+    }
+
+    /// <summary>One layer as one operation.</summary>
+    private sealed class FusedAlone(IFusedLayer layer) : IDisposable
+    {
+        public Tensor Run(Tensor input) => layer switch
+        {
+            FusedConvolution convolution => convolution.Run(input),
+            FusedTransposedConvolution transposed => transposed.IsFusedFor(input) ? transposed.RunInBlocks(input) : transposed.Run(input),
+            FusedLinear linear => linear.Run(input),
+            _ => throw new InvalidOperationException($"{layer.GetType().Name} cannot be timed."),
+        };
+
+        public void Dispose() => layer.Release();
     }
 
     /// <summary>A layer that is narrow for as long as this lives.</summary>

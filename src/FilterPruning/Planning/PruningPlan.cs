@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using FilterPruning.Graph;
 
 namespace FilterPruning.Planning;
 
@@ -11,7 +12,9 @@ public sealed class PruningPlan
 {
     private readonly Dictionary<string, LayerPlan> _byName;
 
-    /// <summary>The version of the JSON form that this library writes and reads.</summary>
+    /// <summary>
+    /// The version of the JSON form that this library writes and reads. A file may have a <c>minorVersion</c> beside it: fields of later minor versions are passed over, other versions are refused.
+    /// </summary>
     public const int CurrentVersion = 1;
 
     /// <summary>Creates a plan from its parts and checks that they fit together.</summary>
@@ -49,15 +52,32 @@ public sealed class PruningPlan
     /// <summary>Finds a layer by name; null when the plan has none of that name.</summary>
     public LayerPlan? Find(string layerName) => _byName.GetValueOrDefault(layerName);
 
-    /// <summary>The plan as indented JSON with line feeds. Reading it with <see cref="FromJson"/> and writing it again gives the same text.</summary>
+    /// <summary>The plan as indented JSON with line feeds. Reading it with <see cref="FromJson(string)"/> and writing it again gives the same text.</summary>
     public string ToJson() => PlanJson.Write(this);
 
     /// <summary>Reads a plan back.</summary>
+    /// <exception cref="PlanVersionException">The plan has another version.</exception>
     /// <exception cref="PruningException">The text is no plan of a known version, or its numbers contradict each other; the message says where.</exception>
     public static PruningPlan FromJson(string json)
     {
         ArgumentNullException.ThrowIfNull(json);
         return PlanJson.Read(json);
+    }
+
+    /// <summary>
+    /// Reads a plan that was written elsewhere, for instance by a Python script, and may leave out what the model itself tells. Needed are the version, the names of layers, and for each the channels to remove
+    /// on at least one side. A side that is listed must be listed in full; of layers and sides that are not, the channels that go with the listed ones are filled in, with kinds, widths and costs.
+    /// </summary>
+    /// <param name="json">The plan: <c>{"version": 1, "layers": [{"name": "conv1", "removedOutputs": [3, 7]}]}</c>.</param>
+    /// <param name="graph">The traced model that it is for.</param>
+    /// <returns>The complete plan. Without settings of its own it has the criterion <c>external</c> and the ratio of groups it removes.</returns>
+    /// <exception cref="PlanVersionException">The plan has another version.</exception>
+    /// <exception cref="PruningException">The text is no plan, names an unknown layer or channel, removes what must stay, or keeps what goes with a removed channel; the message names them.</exception>
+    public static PruningPlan FromJson(string json, DependencyGraph graph)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        ArgumentNullException.ThrowIfNull(graph);
+        return PlanCompletion.Complete(PlanJson.ReadOutline(json), graph);
     }
 
     /// <summary>The plan that does what this one does and then what a second one does to the result.</summary>

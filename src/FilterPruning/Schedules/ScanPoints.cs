@@ -14,7 +14,7 @@ internal sealed class ScanPoints
         _names = Units.Units.Select(unit => unit.Name).ToHashSet(StringComparer.Ordinal);
         _ratios = options.Ratios;
         Header = ScanHeader.Of(graph, options, _names.Count * _ratios.Count);
-        Wanted = [.. Units.Units.Where(unit => options.Shard?.Contains(unit.Name) ?? true).SelectMany(unit => _ratios.Select(ratio => (unit, ratio)))];
+        Wanted = [.. Units.Units.Where((_, index) => options.Shard?.Holds(index) ?? true).SelectMany(unit => _ratios.Select(ratio => (unit, ratio)))];
     }
 
     public ScanUnits Units { get; }

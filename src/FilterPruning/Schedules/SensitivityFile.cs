@@ -65,6 +65,9 @@ internal sealed record ScanHeader(string Format, string Model, string Label, Pla
 /// <summary>The file of a scan: a header, then a line for each point, each written through to the disk before the next is measured. One process at a time may write.</summary>
 internal sealed class SensitivityFile : IDisposable
 {
+    /// <summary>The most bytes of a file: some three hundred thousand points.</summary>
+    private const long MaximumBytes = 64L << 20;
+
     private readonly string _path;
     private readonly WriterLock _lock;
     private readonly FileStream _stream;
@@ -135,14 +138,20 @@ internal sealed class SensitivityFile : IDisposable
         string[] lines;
         try
         {
-            lines = System.IO.File.ReadAllLines(path);
+            lines = TooLarge(new FileInfo(path) is { Exists: true } info ? info.Length : 0, path) ?? System.IO.File.ReadAllLines(path);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw Unreadable(path, error);
         }
 
-        var header = Header(path, lines.Length > 0 ? lines[0] : "");
+        return Parse(path, lines);
+    }
+
+    /// <summary>The lines of a finished scan.</summary>
+    internal static SensitivityResult Parse(string path, IReadOnlyList<string> lines)
+    {
+        var header = Header(path, lines.Count > 0 ? lines[0] : "");
         var points = lines.Skip(1).Select((line, i) => Parse(path, line, i + 2)).ToList();
         return points.Count == header.Points
             ? new SensitivityResult(header.Baseline, header.Ratios, points)
@@ -192,6 +201,7 @@ internal sealed class SensitivityFile : IDisposable
 
     private void Read(Func<SensitivityPoint, bool> belongs)
     {
+        TooLarge(_stream.Length, _path);
         var bytes = new byte[_stream.Length];
         _stream.ReadExactly(bytes);
         var (whole, header, points) = Parse(_path, bytes, _header, belongs);
@@ -255,6 +265,10 @@ internal sealed class SensitivityFile : IDisposable
         }
     }
 
+    private static string[]? TooLarge(long bytes, string path) => bytes <= MaximumBytes
+        ? null
+        : throw new PruningException($"The sensitivity file '{path}' has {bytes} bytes; at most {MaximumBytes} are read. Give the file of a scan.");
+
     private static ScanHeader Header(string path, string line)
     {
         try
@@ -262,7 +276,7 @@ internal sealed class SensitivityFile : IDisposable
             if (JsonSerializer.Deserialize(line, ScanJsonContext.Lines.ScanHeader) is { Format: ScanHeader.Known } header)
                 return header;
         }
-        catch (JsonException)
+        catch (Exception error) when (error is JsonException or InvalidOperationException or ArgumentException)
         {
             // Said below.
         }
@@ -274,12 +288,16 @@ internal sealed class SensitivityFile : IDisposable
     {
         try
         {
-            return JsonSerializer.Deserialize(line, ScanJsonContext.Lines.SensitivityPoint);
+            // A structure is made without its constructor, so that nothing asks for its members.
+            if (JsonSerializer.Deserialize(line, ScanJsonContext.Lines.SensitivityPoint) is { Role: not null } point)
+                return point;
         }
-        catch (JsonException error)
+        catch (Exception error) when (error is JsonException or InvalidOperationException or ArgumentException)
         {
             throw Damaged(path, number, error.Message);
         }
+
+        throw Damaged(path, number, "it names no role");
     }
 
     private static PruningException Unreadable(string path, Exception error)

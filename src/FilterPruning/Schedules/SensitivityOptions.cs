@@ -26,7 +26,7 @@ public sealed record SensitivityOptions
     /// </summary>
     public IReadOnlyList<string> Join { get; init; } = [];
 
-    /// <summary>Scan only this part of the roles, with a <see cref="File"/> of its own; null, the default, scans all. What comes back is then part of a scan, to be joined with the others.</summary>
+    /// <summary>Scan only this part of the roles (they are dealt out in data order), with a <see cref="File"/> of its own; null, the default, scans all. What comes back is then part of a scan, to be joined with the others.</summary>
     public Shard? Shard { get; init; }
 
     /// <summary>What the metric measures, on which data: a name of your own that a resumed scan must repeat. Default empty.</summary>

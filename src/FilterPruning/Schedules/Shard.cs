@@ -1,11 +1,10 @@
 using System.Globalization;
-using System.Text;
 
 namespace FilterPruning.Schedules;
 
 /// <summary>
-/// One of several parts of a list of independent points, each to be measured by a process of its own. A name decides by a hash of its own which part it is in, the same on every machine and in every
-/// order; parts are about equally large, not exactly.
+/// One of several parts of a list of independent points, each to be measured by a process of its own. Points are dealt out in turn, in the order of the list: the parts are equally large up to one, and
+/// neighbours, which tend to cost the same, go to different parts.
 /// </summary>
 public readonly record struct Shard
 {
@@ -41,26 +40,10 @@ public readonly record struct Shard
             : throw new FormatException($"'{text}' names no part; allowed is i/n with 1 <= i <= n, for instance 1/2 here and 2/2 on another machine.");
     }
 
-    /// <summary>The part, 1 … <paramref name="count"/>, that a name is in.</summary>
-    public static int IndexOf(string name, int count)
-    {
-        ArgumentNullException.ThrowIfNull(name);
-        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
-        return (int)(Hash(name) % (uint)count) + 1;
-    }
-
-    /// <summary>Whether a name is in this part.</summary>
-    public bool Contains(string name) => Count > 0 && IndexOf(name, Count) == Index;
+    /// <summary>Whether a point is in this part.</summary>
+    /// <param name="position">Its place in the list, from 0.</param>
+    public bool Holds(int position) => Count > 0 && position % Count == Index - 1;
 
     /// <summary><c>i/n</c>.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Index}/{Count}");
-
-    // FNV-1a, 64 bits, folded: the same everywhere, unlike string.GetHashCode.
-    private static ulong Hash(string text)
-    {
-        var hash = 14695981039346656037UL;
-        foreach (var value in Encoding.UTF8.GetBytes(text))
-            hash = (hash ^ value) * 1099511628211UL;
-        return hash ^ (hash >> 32);
-    }
 }

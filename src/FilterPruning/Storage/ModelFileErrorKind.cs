@@ -75,10 +75,10 @@ public enum ModelFileErrorKind
     /// <summary>.pth: the archive is a TorchScript program (<c>torch.jit.save</c>), not a set of tensors.</summary>
     TorchScript,
 
-    /// <summary>.pth: the zip archive is damaged, or its entries claim more bytes than the file has.</summary>
+    /// <summary>.pth: the zip archive is damaged or encrypted, its entries claim more bytes than the file has or lie over each other, or its directory and an entry's own header differ.</summary>
     InvalidZip,
 
-    /// <summary>.pth: an entry's name is absolute, holds <c>..</c> or a backslash, and could name a place outside the archive.</summary>
+    /// <summary>.pth: an entry's name is absolute, holds <c>..</c> or a backslash, and could name a place outside the archive; or the entry is a symbolic link.</summary>
     UnsafeEntryName,
 
     /// <summary>.pth: an entry is compressed; <c>torch.save</c> stores its entries, and an inflated one could be of any size.</summary>
@@ -90,7 +90,7 @@ public enum ModelFileErrorKind
     /// <summary>.pth: the entry <c>byteorder</c> is neither <c>little</c> nor <c>big</c>.</summary>
     ByteOrder,
 
-    /// <summary>.pth: a number of entries, operations, levels or bytes is over its limit in <see cref="PthLimits"/>.</summary>
+    /// <summary>A number of tensors, entries, operations, levels, characters or bytes is over its limit in <see cref="PthLimits"/> or <see cref="SafetensorsLimits"/>.</summary>
     LimitExceeded,
 
     /// <summary>.pth: the pickle ends in the middle.</summary>

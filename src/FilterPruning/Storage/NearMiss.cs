@@ -3,10 +3,15 @@ namespace FilterPruning.Storage;
 /// <summary>Finds the name somebody probably meant.</summary>
 internal static class NearMiss
 {
+    /// <summary>A distance costs the product of both lengths; names out of a file may be of any length.</summary>
+    private const int MaximumLength = 256;
+
     /// <summary>The candidate with the smallest edit distance, or null where none is within a third of the name's length. Ties go to the first.</summary>
     public static string? Find(string name, IEnumerable<string> candidates)
     {
         string? best = null;
+        if (name.Length > MaximumLength)
+            return null;
         var limit = Math.Max(2, name.Length / 3) + 1;
         foreach (var candidate in candidates)
         {

@@ -9,6 +9,12 @@ internal enum PickleCallable
     Size,
     Device,
     Storage,
+    Namespace,
+    Counter,
+    Path,
+    Encode,
+    NumpyType,
+    NumpyScalar,
 }
 
 /// <summary>A class or function that a pickle may name. It is only a label: the reader knows what to do for each.</summary>
@@ -32,6 +38,20 @@ internal sealed record PickleGlobal(string Name, PickleCallable Callable, Scalar
         Add("torch._utils._rebuild_parameter", PickleCallable.RebuildParameter);
         Add("torch.Size", PickleCallable.Size);
         Add("torch.device", PickleCallable.Device);
+
+        // What checkpoints hold beside tensors: a script's arguments, a schedule's milestones, a best score. All become plain data.
+        Add("argparse.Namespace", PickleCallable.Namespace);
+        Add("collections.Counter", PickleCallable.Counter);
+        foreach (var path in new[] { "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath" })
+        {
+            Add($"pathlib.{path}", PickleCallable.Path);
+            Add($"pathlib._local.{path}", PickleCallable.Path); // Python 3.13
+        }
+
+        Add("_codecs.encode", PickleCallable.Encode);
+        Add("numpy.dtype", PickleCallable.NumpyType);
+        Add("numpy.core.multiarray.scalar", PickleCallable.NumpyScalar);
+        Add("numpy._core.multiarray.scalar", PickleCallable.NumpyScalar); // NumPy 2
 
         (string Storage, string[] DTypes, ScalarType? Type)[] types =
         [

@@ -58,13 +58,18 @@ public static class PrunedModel
     public static void Load(nn.Module freshModel, string path, IReadOnlyList<LayerRule>? rules = null)
     {
         ArgumentNullException.ThrowIfNull(freshModel);
-        using var scope = NewDisposeScope();
         using var file = SafetensorsFile.Open(path);
+        Fill(freshModel, file, rules);
+    }
+
+    internal static void Fill(nn.Module freshModel, SafetensorsFile file, IReadOnlyList<LayerRule>? rules)
+    {
+        using var scope = NewDisposeScope();
         var recipe = Recipe.Match(freshModel, ReadPlan(file), rules);
         var state = freshModel.state_dict();
         recipe.ThrowUnlessFits(state, file);
         if (file.Metadata.GetValueOrDefault(ArchitectureKey) != recipe.Fingerprint(file.Entries.Select(entry => (entry.Key, entry.Value.Shape))))
-            throw new PruningException($"The recipe in '{path}' does not belong to the tensors beside it. Save the pruned model again.");
+            throw new PruningException($"The recipe in '{file.Description}' does not belong to the tensors beside it. Save the pruned model again.");
 
         // Everything is read before anything is touched; from here on only memory can run out.
         var values = state.Keys.ToDictionary(name => name, name => file.Read(name).to(state[name].device));

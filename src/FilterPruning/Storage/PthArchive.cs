@@ -1,26 +1,25 @@
-using System.IO.Compression;
+using System.Text;
 
 namespace FilterPruning.Storage;
 
-/// <summary>The zip archive of a .pth file: names and sizes checked before anything is read. All entries are stored, so together they are no larger than the file.</summary>
+/// <summary>The zip archive of a .pth file: names and sizes checked before anything is read. All entries are stored and none lies over another, so together they are no larger than the file.</summary>
 internal sealed class PthArchive : IDisposable
 {
     private const string PickleName = "data.pkl";
     private readonly string _path;
-    private readonly ZipArchive _zip;
+    private readonly ByteSource _source;
     private readonly string _root;
-    private readonly Dictionary<string, ZipArchiveEntry> _entries = new(StringComparer.Ordinal);
-    private readonly Lock _reading = new();
+    private readonly Dictionary<string, StoredEntry> _entries = new(StringComparer.Ordinal);
 
-    private PthArchive(string path, Stream stream, PthLimits limits)
+    private PthArchive(string path, ByteSource source, PthLimits limits)
     {
-        _path = path;
-        _zip = Guard(() => new ZipArchive(stream, ZipArchiveMode.Read));
+        (_path, _source) = (path, source);
         _root = Guard(() =>
         {
-            CollectEntries(limits);
+            var zip = StoredZip.Read(source, limits.Entries);
+            CollectEntries(zip, limits);
             var root = FindRoot();
-            CheckSizes(stream.Length);
+            CheckSizes(zip);
             return root;
         });
         IsBigEndian = ReadByteOrder();
@@ -29,16 +28,16 @@ internal sealed class PthArchive : IDisposable
     /// <summary>Whether the storages were written on a big-endian machine.</summary>
     public bool IsBigEndian { get; }
 
-    public static PthArchive Open(string path, PthLimits limits)
+    /// <summary>Reads an archive's directory. The result owns the source; on an error it is disposed.</summary>
+    public static PthArchive Open(string path, ByteSource source, PthLimits limits)
     {
-        var stream = FileAccessErrors.Translate(path, () => File.OpenRead(path));
         try
         {
-            return new PthArchive(path, stream, limits);
+            return new PthArchive(path, source, limits);
         }
         catch
         {
-            stream.Dispose();
+            source.Dispose();
             throw;
         }
     }
@@ -60,52 +59,46 @@ internal sealed class PthArchive : IDisposable
         var entry = StorageEntry(storage);
         Guard(() =>
         {
-            lock (_reading)
-            {
-                using var stream = entry.Open();
-                Skip(stream, begin);
-                TensorMemory.ReadFrom(stream, target);
-            }
-
+            if (begin + (target.numel() * target.ElementSize) > entry.Length)
+                throw new EndOfStreamException($"Storage \"{storage.Key}\" has {entry.Length} bytes.");
+            TensorMemory.ReadFrom(_source, entry.Begin + begin, target);
             return true;
         });
         if (IsBigEndian)
             TensorMemory.ReverseEndianness(target);
     }
 
-    public void Dispose() => _zip.Dispose();
+    public void Dispose() => _source.Dispose();
 
-    private ZipArchiveEntry StorageEntry(PthStorage storage) =>
+    private StoredEntry StorageEntry(PthStorage storage) =>
         _entries.TryGetValue($"{_root}data/{storage.Key}", out var entry)
             ? entry
             : throw Error(ModelFileErrorKind.MissingEntry, $"the archive lacks storage \"{storage.Key}\". The file is damaged.");
 
-    private void CollectEntries(PthLimits limits)
+    private void CollectEntries(StoredZip zip, PthLimits limits)
     {
-        if (_zip.Entries.Count > limits.Entries)
-            throw Error(ModelFileErrorKind.LimitExceeded, $"the archive has {_zip.Entries.Count} entries; the limit is {limits.Entries}. Raise PthLimits.{nameof(PthLimits.Entries)} if you trust the file.");
-        foreach (var entry in _zip.Entries)
+        if (zip.Entries.Count > limits.Entries)
+            throw Error(ModelFileErrorKind.LimitExceeded, $"the archive has more than {limits.Entries} entries. Raise PthLimits.{nameof(PthLimits.Entries)} if you trust the file.");
+        foreach (var entry in zip.Entries)
         {
-            if (entry.FullName.StartsWith('/') || entry.FullName.AsSpan().IndexOfAny('\\', '\0', ':') >= 0 || entry.FullName.Split('/').Contains(".."))
-                throw Error(ModelFileErrorKind.UnsafeEntryName, $"the archive has an entry \"{entry.FullName}\", which could name a place outside it. The file was not written by torch.save.");
-            if (!_entries.TryAdd(entry.FullName, entry))
-                throw Error(ModelFileErrorKind.DuplicateKey, $"the archive has two entries \"{entry.FullName}\"; which of them is meant cannot be known.");
+            if (entry.Name.StartsWith('/') || entry.Name.AsSpan().IndexOfAny('\\', '\0', ':') >= 0 || entry.Name.Split('/').Contains(".."))
+                throw Error(ModelFileErrorKind.UnsafeEntryName, $"the archive has an entry \"{entry.Name}\", which could name a place outside it. The file was not written by torch.save.");
+            if (entry.IsLink)
+                throw Error(ModelFileErrorKind.UnsafeEntryName, $"the entry \"{entry.Name}\" of the archive is a symbolic link. The file was not written by torch.save.");
+            if (!_entries.TryAdd(entry.Name, entry))
+                throw Error(ModelFileErrorKind.DuplicateKey, $"the archive has two entries \"{entry.Name}\"; which of them is meant cannot be known.");
         }
     }
 
-    private void CheckSizes(long fileLength)
+    private void CheckSizes(StoredZip zip)
     {
-        long total = 0;
-        foreach (var entry in _zip.Entries)
+        foreach (var entry in zip.Entries)
         {
-            if (entry.Length != entry.CompressedLength)
-                throw Error(ModelFileErrorKind.CompressedEntry, $"entry \"{entry.FullName}\" is compressed from {entry.Length} to {entry.CompressedLength} bytes; torch.save stores its entries. Load it with PyTorch and save it again.");
-
-            // Entries that lie over each other could add up to any size.
-            total += entry.Length;
-            if (entry.Length < 0 || total < 0 || total > fileLength)
-                throw Error(ModelFileErrorKind.InvalidZip, $"the entries claim more bytes than the file has ({fileLength}). The file is damaged.");
+            if (entry.Method != 0 || entry.Length != entry.Stored)
+                throw Error(ModelFileErrorKind.CompressedEntry, $"entry \"{entry.Name}\" is compressed from {entry.Length} to {entry.Stored} bytes; torch.save stores its entries. Load it with PyTorch and save it again.");
         }
+
+        zip.Locate();
     }
 
     // torch.save puts everything into one folder, named after the file.
@@ -124,7 +117,7 @@ internal sealed class PthArchive : IDisposable
     {
         if (!_entries.TryGetValue(_root + "byteorder", out var entry))
             return false;
-        var word = entry.Length <= 16 ? System.Text.Encoding.ASCII.GetString(ReadWhole(entry)) : $"{entry.Length} bytes long";
+        var word = entry.Length <= 16 ? Encoding.ASCII.GetString(ReadWhole(entry)) : $"{entry.Length} bytes long";
         return word switch
         {
             "little" => false,
@@ -133,38 +126,20 @@ internal sealed class PthArchive : IDisposable
         };
     }
 
-    private byte[] ReadWhole(ZipArchiveEntry entry) => Guard(() =>
+    private byte[] ReadWhole(StoredEntry entry) => Guard(() =>
     {
-        lock (_reading)
-        {
-            using var stream = entry.Open();
-            var bytes = new byte[entry.Length];
-            stream.ReadExactly(bytes);
-            return bytes;
-        }
+        var bytes = new byte[entry.Length];
+        _source.ReadExactly(bytes, entry.Begin);
+        return bytes;
     });
 
-    private static void Skip(Stream stream, long count)
-    {
-        if (count > 0 && stream.CanSeek)
-        {
-            stream.Seek(count, SeekOrigin.Begin);
-            return;
-        }
-
-        var scratch = count > 0 ? new byte[(int)Math.Min(count, 1 << 16)] : [];
-        for (; count > 0; count -= Math.Min(count, scratch.Length))
-            stream.ReadExactly(scratch, 0, (int)Math.Min(count, scratch.Length));
-    }
-
-    // A damaged archive makes System.IO.Compression throw many kinds of errors; to a caller they are all one.
     private T Guard<T>(Func<T> read)
     {
         try
         {
             return read();
         }
-        catch (Exception error) when (error is InvalidDataException or IOException or ArgumentException or OverflowException or NotSupportedException or InvalidOperationException)
+        catch (Exception error) when (error is InvalidDataException or IOException)
         {
             throw new ModelFileException(ModelFileErrorKind.InvalidZip, _path, $"the zip archive cannot be read: {error.Message} The file is cut short or damaged; copy or download it again.", error);
         }

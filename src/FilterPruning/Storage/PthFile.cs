@@ -3,7 +3,7 @@ namespace FilterPruning.Storage;
 /// <summary>
 /// A file written by <c>torch.save</c> (PyTorch 1.6 and later), open for reading. Such a file is a program for Python's pickle machine; this reader runs no code:
 /// it understands the few names that tensors and plain data need (<c>collections.OrderedDict</c>, <c>torch._utils._rebuild_tensor_v2</c> and <c>_rebuild_parameter</c>, the storages,
-/// <c>torch.dtype</c>, <c>torch.Size</c>, <c>torch.device</c>) and refuses any other by name. The tree of values is read when the file is opened, numbers when a tensor is asked for.
+/// <c>torch.dtype</c>, <c>torch.Size</c>, <c>torch.device</c>), and a few that training scripts put beside them (<c>argparse.Namespace</c>, <c>collections.Counter</c>, paths, NumPy scalars) as plain data, and refuses any other by name. The tree of values is read when the file is opened, numbers when a tensor is asked for.
 /// Differs from <see cref="SafetensorsFile"/> in that tensors may be nested, strided and share storages. Reading from several threads is allowed.
 /// Format: https://pytorch.org/docs/stable/notes/serialization.html.
 /// </summary>
@@ -31,7 +31,7 @@ public sealed class PthFile : ITensorSource
 
     /// <summary>
     /// What was saved: null, <see cref="bool"/>, <see cref="long"/>, <see cref="System.Numerics.BigInteger"/>, <see cref="double"/>, <see cref="string"/>, <c>byte[]</c>, <see cref="ScalarType"/> (a <c>torch.dtype</c>),
-    /// <see cref="PthTensor"/>, <c>IReadOnlyList&lt;object?&gt;</c> (a list, tuple or <c>torch.Size</c>) or <c>IReadOnlyDictionary&lt;object, object?&gt;</c> (in its order). A <c>torch.device</c> is its name.
+    /// <see cref="PthTensor"/>, <c>IReadOnlyList&lt;object?&gt;</c> (a list, tuple or <c>torch.Size</c>) or <c>IReadOnlyDictionary&lt;object, object?&gt;</c> (in its order; also a <c>Counter</c>, and a <c>Namespace</c> with its attributes). A <c>torch.device</c> is its name, a path its text.
     /// </summary>
     public object? Root { get; }
 
@@ -45,8 +45,13 @@ public sealed class PthFile : ITensorSource
     public static PthFile Open(string path, PthLimits? limits = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        limits ??= new PthLimits();
-        var archive = PthArchive.Open(path, limits);
+        return Open(path, FileAccessErrors.Translate(path, () => ByteSource.OpenFile(path)), limits ?? new PthLimits());
+    }
+
+    /// <summary>Opens bytes. The result owns the source; on an error it is disposed.</summary>
+    internal static PthFile Open(string path, ByteSource source, PthLimits limits)
+    {
+        var archive = PthArchive.Open(path, source, limits);
         try
         {
             return new PthFile(path, archive, limits);

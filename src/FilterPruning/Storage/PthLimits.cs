@@ -9,7 +9,7 @@ public sealed record PthLimits
     /// <summary>Bytes of <c>data.pkl</c>. Default 64 MiB.</summary>
     public long PickleBytes { get; init; } = 64L << 20;
 
-    /// <summary>Operations of the pickle, about forty per tensor. Default 10,000,000.</summary>
+    /// <summary>Operations of the pickle, about forty per tensor, and values that they copy (the sizes and strides of tensors among them). Default 10,000,000 of each.</summary>
     public int Operations { get; init; } = 10_000_000;
 
     /// <summary>Remembered objects of the pickle, about ten per tensor. Default 4,000,000.</summary>
@@ -20,4 +20,10 @@ public sealed record PthLimits
 
     /// <summary>Values met when the tree is walked for tensors. A shared list counts each time it is met, so that ten lists of ten references each are not ten thousand million tensors. Default 2,000,000.</summary>
     public int Values { get; init; } = 2_000_000;
+
+    /// <summary>Characters of a tensor's name: the keys on the way to it joined by dots. Default 4,096.</summary>
+    public int NameLength { get; init; } = 4_096;
+
+    /// <summary>Characters of the names of all tensors together. One long key is in the name of every tensor below it. Default 100,000,000.</summary>
+    public long NameCharacters { get; init; } = 100_000_000;
 }

@@ -12,6 +12,12 @@ public sealed class PthTensor
         RequiresGrad = requiresGrad;
     }
 
+    /// <summary>The same view of the same storage.</summary>
+    internal PthTensor(PthTensor other, bool requiresGrad)
+    {
+        (Storage, Offset, Shape, Strides, RequiresGrad) = (other.Storage, other.Offset, other.Shape, other.Strides, requiresGrad);
+    }
+
     /// <summary>The element type.</summary>
     public ScalarType DType => Storage.DType;
 

@@ -10,6 +10,9 @@ namespace FilterPruning.Storage;
 /// <summary>The layers of a plan found again in a model, by name and rule, without a forward.</summary>
 internal sealed class Recipe
 {
+    /// <summary>Only so many differences are listed, and only for these the nearest name is sought.</summary>
+    private const int Listed = 5;
+
     private readonly Dictionary<string, (LayerPlan Layer, ChannelTensor Tensor)> _tensors = new(StringComparer.Ordinal);
 
     private Recipe(nn.Module model, IReadOnlyList<(LayerPlan Layer, nn.Module Module, LayerRule Rule)> layers)
@@ -43,7 +46,7 @@ internal sealed class Recipe
             if (Bare(modules, layer) is { } bare)
                 found.Add((layer, bare.Module, bare.Rule));
             else if (!modules.TryGetValue(layer.Name, out var module))
-                errors.Add($"the model has no layer '{layer.Name}'.{NearMiss.Hint(layer.Name, modules.Keys)}");
+                errors.Add($"the model has no layer '{layer.Name}'.{(errors.Count < Listed ? NearMiss.Hint(layer.Name, modules.Keys) : "")}");
             else if (lookup.Find(module) is not { } rule)
                 errors.Add($"no rule describes layer '{layer.Name}', a {module.GetType().Name}");
             else if (rule.Kind != layer.Kind)
@@ -82,7 +85,7 @@ internal sealed class Recipe
         {
             var expected = Narrowed(name, tensor.shape);
             if (!file.Entries.TryGetValue(name, out var entry))
-                errors.Add($"the file has no tensor '{name}'.{NearMiss.Hint(name, file.Names)}");
+                errors.Add($"the file has no tensor '{name}'.{(errors.Count < Listed ? NearMiss.Hint(name, file.Names) : "")}");
             else if (!entry.Shape.SequenceEqual(expected))
                 errors.Add($"tensor '{name}' is [{string.Join(", ", entry.Shape)}] in the file, but the model at the recipe's widths has [{string.Join(", ", expected)}]");
             else if (entry.DType != tensor.dtype)
@@ -151,7 +154,7 @@ internal sealed class Recipe
         if (errors.Count > 0)
         {
             throw new PruningException(
-                $"The recipe does not fit the model in {errors.Count} places: {string.Join("; ", errors.Take(5))}. Use the architecture, and the plan, that the file was made with.");
+                $"The recipe does not fit the model in {errors.Count} places: {string.Join("; ", errors.Take(Listed))}. Use the architecture, and the plan, that the file was made with.");
         }
     }
 }

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using Microsoft.Win32.SafeHandles;
 
 namespace FilterPruning.Storage;
 
@@ -11,14 +10,14 @@ namespace FilterPruning.Storage;
 /// </summary>
 public sealed class SafetensorsFile : ITensorSource
 {
-    private readonly SafeFileHandle _file;
+    private readonly ByteSource _source;
     private readonly long _dataStart;
     private readonly SafetensorsHeader _header;
 
-    private SafetensorsFile(string path, SafeFileHandle file, long dataStart, SafetensorsHeader header)
+    private SafetensorsFile(string path, ByteSource source, long dataStart, SafetensorsHeader header)
     {
         Description = path;
-        _file = file;
+        _source = source;
         _dataStart = dataStart;
         _header = header;
         Names = [.. header.Entries.Keys];
@@ -39,21 +38,33 @@ public sealed class SafetensorsFile : ITensorSource
     /// <summary>Opens a file and checks its header. Dispose the result to close the file; tensors that were read stay valid.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="ModelFileException">The file cannot be read or is not a valid safetensors file; <see cref="ModelFileException.Kind"/> tells which rule it breaks.</exception>
-    public static SafetensorsFile Open(string path)
+    public static SafetensorsFile Open(string path) => Open(path, new SafetensorsLimits());
+
+    /// <summary>Opens a file with other limits than the usual ones.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="limits">What is taken at most of its header.</param>
+    /// <exception cref="ModelFileException">As for <see cref="Open(string)"/>.</exception>
+    public static SafetensorsFile Open(string path, SafetensorsLimits limits)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        var file = FileAccessErrors.Translate(path, () => File.OpenHandle(path));
+        ArgumentNullException.ThrowIfNull(limits);
+        return Open(path, FileAccessErrors.Translate(path, () => ByteSource.OpenFile(path)), limits);
+    }
+
+    /// <summary>Opens bytes. The result owns the source; on an error it is disposed.</summary>
+    internal static SafetensorsFile Open(string path, ByteSource source, SafetensorsLimits limits)
+    {
         try
         {
             return FileAccessErrors.Translate(path, () =>
             {
-                var header = ReadHeader(file, path, out var dataStart);
-                return new SafetensorsFile(path, file, dataStart, header);
+                var header = ReadHeader(source, path, limits, out var dataStart);
+                return new SafetensorsFile(path, source, dataStart, header);
             });
         }
         catch
         {
-            file.Dispose();
+            source.Dispose();
             throw;
         }
     }
@@ -90,7 +101,7 @@ public sealed class SafetensorsFile : ITensorSource
         var tensor = empty([.. entry.Shape], stored, CPU);
         FileAccessErrors.Translate(Description, () =>
         {
-            TensorMemory.ReadFrom(_file, _dataStart + entry.Begin, tensor);
+            TensorMemory.ReadFrom(_source, _dataStart + entry.Begin, tensor);
             return true;
         });
         if (entry.DType == ScalarType.Bool)
@@ -112,21 +123,22 @@ public sealed class SafetensorsFile : ITensorSource
     }
 
     /// <summary>Closes the file.</summary>
-    public void Dispose() => _file.Dispose();
+    public void Dispose() => _source.Dispose();
 
-    private static SafetensorsHeader ReadHeader(SafeFileHandle file, string path, out long dataStart)
+    private static SafetensorsHeader ReadHeader(ByteSource source, string path, SafetensorsLimits limits, out long dataStart)
     {
-        var fileLength = RandomAccess.GetLength(file);
+        var fileLength = source.Length;
         Span<byte> prefix = stackalloc byte[8];
         if (fileLength < prefix.Length)
             throw new ModelFileException(ModelFileErrorKind.FileTooShort, path, $"the file has {fileLength} bytes; a safetensors file has at least 8, the length of its header.");
-        ReadExactly(file, prefix, 0);
+        source.ReadExactly(prefix, 0);
 
         var length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
-        if (length > SafetensorsHeader.MaximumLength)
+        var limit = (ulong)Math.Clamp(limits.HeaderBytes, 0, SafetensorsHeader.MaximumLength);
+        if (length > limit)
         {
             throw new ModelFileException(
-                ModelFileErrorKind.HeaderTooLarge, path, $"the header claims {length} bytes; the limit is {SafetensorsHeader.MaximumLength}. This is not a safetensors file, or it is damaged.");
+                ModelFileErrorKind.HeaderTooLarge, path, $"the header claims {length} bytes; the limit is {limit}. This is not a safetensors file, or it is damaged.");
         }
 
         if ((long)length > fileLength - prefix.Length)
@@ -136,20 +148,9 @@ public sealed class SafetensorsFile : ITensorSource
         }
 
         var json = new byte[length];
-        ReadExactly(file, json, prefix.Length);
+        source.ReadExactly(json, prefix.Length);
         dataStart = prefix.Length + json.Length;
-        return SafetensorsHeader.Parse(json, fileLength - dataStart, path);
-    }
-
-    private static void ReadExactly(SafeFileHandle file, Span<byte> target, long offset)
-    {
-        for (var done = 0; done < target.Length;)
-        {
-            var read = RandomAccess.Read(file, target[done..], offset + done);
-            if (read == 0)
-                throw new EndOfStreamException("The file became shorter while it was read.");
-            done += read;
-        }
+        return SafetensorsHeader.Parse(json, fileLength - dataStart, path, limits);
     }
 
     private SafetensorsEntry Find(string name)

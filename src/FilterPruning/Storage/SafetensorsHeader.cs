@@ -19,11 +19,13 @@ internal sealed class SafetensorsHeader
 
     private readonly string _path;
     private readonly long _bufferLength;
+    private readonly SafetensorsLimits _limits;
 
-    private SafetensorsHeader(string path, long bufferLength)
+    private SafetensorsHeader(string path, long bufferLength, SafetensorsLimits limits)
     {
         _path = path;
         _bufferLength = bufferLength;
+        _limits = limits;
     }
 
     public OrderedDictionary<string, SafetensorsEntry> Entries { get; } = new(StringComparer.Ordinal);
@@ -34,9 +36,10 @@ internal sealed class SafetensorsHeader
     /// <param name="json">The header's bytes, padding included.</param>
     /// <param name="bufferLength">The number of bytes behind the header.</param>
     /// <param name="path">The file, for messages.</param>
-    public static SafetensorsHeader Parse(ReadOnlySpan<byte> json, long bufferLength, string path)
+    /// <param name="limits">What is taken at most.</param>
+    public static SafetensorsHeader Parse(ReadOnlySpan<byte> json, long bufferLength, string path, SafetensorsLimits limits)
     {
-        var header = new SafetensorsHeader(path, bufferLength);
+        var header = new SafetensorsHeader(path, bufferLength, limits);
         if (json.IsEmpty || json[0] != (byte)'{')
             throw header.Error(ModelFileErrorKind.HeaderStart, "the header must begin with '{'. This is not a safetensors file, or it is damaged.");
         if (!Utf8.IsValid(json))
@@ -64,7 +67,7 @@ internal sealed class SafetensorsHeader
         var sawMetadata = false;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var name = reader.GetString()!;
+            var name = ReadName(ref reader);
             reader.Read();
             if (name == MetadataKey)
             {
@@ -77,6 +80,10 @@ internal sealed class SafetensorsHeader
             {
                 throw Duplicate(name);
             }
+            else if (Entries.Count > _limits.Tensors)
+            {
+                throw Limit($"the header has more than {_limits.Tensors} tensors", nameof(SafetensorsLimits.Tensors));
+            }
         }
     }
 
@@ -86,13 +93,22 @@ internal sealed class SafetensorsHeader
             throw Error(ModelFileErrorKind.InvalidMetadata, $"\"{MetadataKey}\" is {Word(reader.TokenType)}; it must be an object of strings.");
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var key = reader.GetString()!;
+            var key = ReadName(ref reader);
             reader.Read();
             if (reader.TokenType != JsonTokenType.String)
                 throw Error(ModelFileErrorKind.InvalidMetadata, $"\"{MetadataKey}\".\"{key}\" is {Word(reader.TokenType)}; metadata values must be strings.");
             if (!Metadata.TryAdd(key, reader.GetString()!))
                 throw Duplicate($"{MetadataKey}.{key}");
+            if (Metadata.Count > _limits.MetadataEntries)
+                throw Limit($"the header has more than {_limits.MetadataEntries} strings in \"{MetadataKey}\"", nameof(SafetensorsLimits.MetadataEntries));
         }
+    }
+
+    private string ReadName(ref Utf8JsonReader reader)
+    {
+        // Escapes only ever make a name shorter.
+        var name = reader.ValueSpan.Length <= 12L * _limits.NameLength ? reader.GetString()! : null;
+        return name?.Length <= _limits.NameLength ? name : throw Limit($"a name in the header has more than {_limits.NameLength} characters", nameof(SafetensorsLimits.NameLength));
     }
 
     private SafetensorsEntry ReadEntry(ref Utf8JsonReader reader, string name)
@@ -105,7 +121,7 @@ internal sealed class SafetensorsHeader
         long[]? offsets = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var field = reader.GetString()!;
+            var field = ReadName(ref reader);
             reader.Read();
             switch (field)
             {
@@ -212,6 +228,9 @@ internal sealed class SafetensorsHeader
     };
 
     private ModelFileException Duplicate(string key) => Error(ModelFileErrorKind.DuplicateKey, $"the header names \"{key}\" twice; which of them is meant cannot be known.");
+
+    private ModelFileException Limit(string what, string limit) =>
+        Error(ModelFileErrorKind.LimitExceeded, $"{what}. Raise {nameof(SafetensorsLimits)}.{limit} if you trust the file.");
 
     private ModelFileException Error(ModelFileErrorKind kind, string reason) => new(kind, _path, reason);
 }

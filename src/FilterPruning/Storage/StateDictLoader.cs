@@ -62,7 +62,21 @@ public static class StateDictLoader
             Unexpected = match.Unexpected,
             Ignored = match.Ignored,
             Prefix = match.Prefix,
+            Alternatives = match.Alternatives(),
         };
+    }
+
+    /// <summary>The beginning that a load would cut from the names of a source, by the rules of <see cref="StateDictOptions.Prefix"/> and <see cref="StateDictOptions.Container"/>. Reads no numbers.</summary>
+    /// <param name="module">The module to be filled.</param>
+    /// <param name="source">The tensors; it stays open.</param>
+    /// <param name="options">How names are matched; null for the defaults.</param>
+    /// <exception cref="StateDictException">The source has no such container.</exception>
+    public static string FindPrefix(nn.Module module, ITensorSource source, StateDictOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        ArgumentNullException.ThrowIfNull(source);
+        using var scope = NewDisposeScope();
+        return new StateDictMatch(source, module.state_dict(), options ?? new StateDictOptions()).Prefix;
     }
 
     private static void ThrowUnlessFits(StateDictMatch match, nn.Module module, ITensorSource source, StateDictOptions options)
@@ -79,6 +93,8 @@ public static class StateDictLoader
         List(text, "the module lacks", unexpected.Count, unexpected.Select(name => $"\"{name}\"{Suggestion(name, missing)}"));
         List(text, "different", match.Mismatched.Count, match.Mismatched.Select(pair => pair.Reason));
         List(text, "meant twice", match.Collisions.Count, match.Collisions);
+        if (nothing)
+            text.AppendLine().Append("It holds tensors under ").AppendJoin(", ", match.Entries().Take(ListedPerKind).Select(entry => $"{entry.Entry} ({entry.Tensors})")).Append($"; name an entry with {nameof(StateDictOptions)}.{nameof(StateDictOptions.Container)}, on the command line --weights-key.");
         text.AppendLine().Append("Give the architecture and number of classes the file was made for, rename with StateDictOptions.Rename, or allow missing and unexpected names with Strict = false.");
         throw new StateDictException(text.ToString(), missing, unexpected, match.Mismatched.ConvertAll(pair => pair.Name));
     }

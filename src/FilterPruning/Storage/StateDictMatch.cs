@@ -5,7 +5,9 @@ internal sealed class StateDictMatch
 {
     private const string BatchCounter = "num_batches_tracked";
     private const int MaximumContainers = 4;
-    private static readonly string[] Containers = ["state_dict.", "model_state_dict.", "model.", "net.", "module."];
+    private const string Compiled = "_orig_mod."; // torch.compile puts it between a module and its names
+    private static readonly string[] Containers = ["state_dict.", "model_state_dict.", "model.", "net.", "module.", Compiled];
+    private static readonly string[] Averages = ["model_ema.", "ema_state_dict.", "state_dict_ema.", "ema_model.", "ema."];
 
     private readonly ITensorSource _source;
     private readonly IReadOnlyDictionary<string, Tensor> _targets;
@@ -15,7 +17,7 @@ internal sealed class StateDictMatch
     public StateDictMatch(ITensorSource source, IReadOnlyDictionary<string, Tensor> targets, StateDictOptions options)
     {
         (_source, _targets, _options) = (source, targets, options);
-        Prefix = options.Prefix ?? FindPrefix();
+        Prefix = options.Prefix ?? FindPrefix(StartIn(options.Container));
         foreach (var name in source.Names)
             Place(name);
         foreach (var (name, target) in targets)
@@ -45,6 +47,17 @@ internal sealed class StateDictMatch
 
     public List<string> Collisions { get; } = [];
 
+    /// <summary>Other entries of the source that hold at least half as many of the module's tensors as the one that was taken.</summary>
+    public IReadOnlyList<string> Alternatives() =>
+    [
+        .. Containers.Concat(Averages).Where(container => !Prefix.StartsWith(container, StringComparison.Ordinal) && _source.Names.Any(name => name.StartsWith(container, StringComparison.Ordinal)))
+            .Where(container => 2 * Fitting(FindPrefix(container)) >= Math.Max(1, Pairs.Count)).Select(container => container[..^1]),
+    ];
+
+    /// <summary>The first words of the source's names, with how many tensors begin with each; the most first.</summary>
+    public IEnumerable<(string Entry, int Tensors)> Entries() =>
+        _source.Names.CountBy(FirstWord).OrderByDescending(entry => entry.Value).ThenBy(entry => entry.Key, StringComparer.Ordinal).Select(entry => (entry.Key, entry.Value));
+
     /// <summary>The counter of BatchNorm takes no part in inference, and files by older versions lack it; neither side's lack of it is an error, as in PyTorch.</summary>
     public static bool IsOptional(string name) => name.EndsWith(BatchCounter, StringComparison.Ordinal);
 
@@ -64,23 +77,47 @@ internal sealed class StateDictMatch
         if (!name.StartsWith(prefix, StringComparison.Ordinal))
             return null;
         var cut = name[prefix.Length..];
-        return _options.Rename is { } rename ? rename(cut) : cut;
+        var renamed = Rename(cut);
+        // A part of the module may have been compiled by itself.
+        return renamed is not null && !_targets.ContainsKey(renamed) && cut.Contains(Compiled, StringComparison.Ordinal) ? Rename(cut.Replace(Compiled, "", StringComparison.Ordinal)) : renamed;
     }
 
-    private string FindPrefix()
+    private string? Rename(string name) => _options.Rename is { } rename ? rename(name) : name;
+
+    private bool Fits(string name, string prefix) => NameInModule(name, prefix) is { } renamed && _targets.ContainsKey(renamed);
+
+    private int Fitting(string prefix) => _source.Names.Count(name => Fits(name, prefix));
+
+    private string StartIn(string? container)
     {
-        var prefix = "";
+        if (container is null)
+            return "";
+        var start = container.TrimEnd('.') + ".";
+        if (_source.Names.Any(name => name.StartsWith(start, StringComparison.Ordinal)))
+            return start;
+        var entries = Entries().Select(entry => entry.Entry).Take(20).ToList();
+        throw new StateDictException($"{_source.Description} has no tensors under \"{container}\".{NearMiss.Hint(container, entries)} It has some under {string.Join(", ", entries)}.", [], [], []);
+    }
+
+    private string FindPrefix(string start)
+    {
+        var prefix = start;
         for (var depth = 0; depth <= MaximumContainers; depth++)
         {
-            if (_source.Names.Any(name => NameInModule(name, prefix) is { } renamed && _targets.ContainsKey(renamed)))
+            if (_source.Names.Any(name => Fits(name, prefix)))
                 return prefix;
-            if (Array.Find(Containers, container => _source.Names.Any(name => name.StartsWith(prefix + container, StringComparison.Ordinal))) is not { } found)
+            if (Wrapper(prefix, Containers) is not { } found && (found = Wrapper(prefix, Averages)) is null)
                 break;
             prefix += found;
         }
 
-        return ""; // nothing matches anywhere: the names as they are make the clearest message
+        return start; // nothing matches anywhere: the names as they are make the clearest message
     }
+
+    private string? Wrapper(string prefix, string[] wrappers) =>
+        Array.Find(wrappers, wrapper => _source.Names.Any(name => name.StartsWith(prefix + wrapper, StringComparison.Ordinal)));
+
+    private static string FirstWord(string name) => name.IndexOf('.', StringComparison.Ordinal) is > 0 and var dot ? name[..dot] : name;
 
     private string? Difference(string name, Tensor target, TensorInfo stored)
     {

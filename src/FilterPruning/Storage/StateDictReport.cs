@@ -17,4 +17,7 @@ public sealed record StateDictReport
 
     /// <summary>The beginning that was cut from the names of the source; empty where none was.</summary>
     public required string Prefix { get; init; }
+
+    /// <summary>Other entries of the checkpoint that hold weights for this module, such as <c>model_ema</c> beside <c>model</c>; <see cref="StateDictOptions.Container"/> chooses one.</summary>
+    public IReadOnlyList<string> Alternatives { get; init; } = [];
 }

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
 
 namespace FilterPruning.Storage;
 
@@ -22,33 +21,16 @@ internal static class TensorMemory
         return (byte*)System.Runtime.CompilerServices.Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
     }
 
-    /// <summary>Fills a contiguous CPU tensor from <paramref name="offset"/> of the file on.</summary>
-    /// <exception cref="EndOfStreamException">The file ends before the tensor is full.</exception>
-    public static unsafe void ReadFrom(SafeFileHandle file, long offset, Tensor tensor)
-    {
-        var total = tensor.numel() * tensor.ElementSize;
-        var target = Pointer(tensor);
-        for (long done = 0; done < total;)
-        {
-            var read = RandomAccess.Read(file, new Span<byte>(target + done, (int)Math.Min(ChunkBytes, total - done)), offset + done);
-            if (read == 0)
-                throw new EndOfStreamException();
-            done += read;
-        }
-
-        GC.KeepAlive(tensor);
-    }
-
-    /// <summary>Fills a contiguous CPU tensor from a stream.</summary>
-    /// <exception cref="EndOfStreamException">The stream ends before the tensor is full.</exception>
-    public static unsafe void ReadFrom(Stream stream, Tensor tensor)
+    /// <summary>Fills a contiguous CPU tensor from <paramref name="offset"/> of the source on.</summary>
+    /// <exception cref="EndOfStreamException">The source ends before the tensor is full.</exception>
+    public static unsafe void ReadFrom(ByteSource source, long offset, Tensor tensor)
     {
         var total = tensor.numel() * tensor.ElementSize;
         var target = Pointer(tensor);
         for (long done = 0; done < total;)
         {
             var span = new Span<byte>(target + done, (int)Math.Min(ChunkBytes, total - done));
-            stream.ReadExactly(span);
+            source.ReadExactly(span, offset + done);
             done += span.Length;
         }
 

@@ -121,6 +121,7 @@ internal sealed class Unpickler
             case (byte)'c': _stack.Push(_builder.Global(_bytes.Line(), _bytes.Line())); return true;
             case 0x93: StackGlobal(); return true;
             case (byte)'R': Reduce(); return true;
+            case 0x81: return NewObject();
             case (byte)'b': _builder.Build(_stack.Pop()); return true;
             case (byte)'Q': _stack.Push(_builder.PersistentStorage(_stack.Pop<object?[]>("a tuple that names a storage"))); return true;
             default: return false;
@@ -162,6 +163,16 @@ internal sealed class Unpickler
     {
         var arguments = _stack.Pop<object?[]>("a tuple of arguments");
         _stack.Push(_builder.Call(_stack.Pop<PickleGlobal>("something to call"), arguments));
+    }
+
+    // NEWOBJ makes an instance of a class without calling it. Of the known classes only argparse.Namespace is pickled this way.
+    private bool NewObject()
+    {
+        var arguments = _stack.Pop<object?[]>("a tuple of arguments");
+        if (arguments.Length > 0 || _stack.Pop() is not PickleGlobal { Callable: PickleCallable.Namespace })
+            return false;
+        _stack.Push(new PickleNamespace());
+        return true;
     }
 
     private void CheckProtocol(byte protocol)

@@ -34,6 +34,9 @@ internal sealed class CallEvidence(LayerNode layer, int ordinal)
     /// <summary>Why the code before the call cannot be differentiated, if so.</summary>
     public string? Obstacle { get; set; }
 
+    /// <summary>Whether every output channel that reaches anything reaches a returned value, and there is one: an output layer, such as a detector's with a few channels for each class.</summary>
+    public bool FeedsReturnsAlone => OutputReturned.Contains(true) && !FeedsLayers;
+
     /// <summary>Whether another trial could tell more.</summary>
     public bool IsDark => !Seen || (HasHistory && Obstacle is null && InputLive.Contains(false)) || (FeedsLayers && OutputLive.Contains(false));
 

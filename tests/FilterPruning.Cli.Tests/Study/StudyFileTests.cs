@@ -1,6 +1,5 @@
 using System.Text;
 using FilterPruning.Cli.Study;
-using FilterPruning.Schedules;
 
 namespace FilterPruning.Cli.Tests.Study;
 
@@ -72,7 +71,7 @@ public sealed class StudyFileTests : IDisposable
             {
                 var path = _folder[$"{shard}-of-{shards}.jsonl"];
                 using var file = StudyFile.Open(path);
-                StudyRun.Run([.. Points.Where(key => new Shard(shard, shards).Contains(key.PlanText))], file, (key, _) => Measured(key), Nothing, _ => { }, null, CancellationToken.None);
+                StudyRun.Run([.. Grids.Small.Shared(shards).Where(point => point.Shard.Index == shard).Select(point => point.Key)], file, (key, _) => Measured(key), Nothing, _ => { }, null, CancellationToken.None);
                 joined.Add(path);
             }
 

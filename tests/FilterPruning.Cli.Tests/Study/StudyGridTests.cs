@@ -67,12 +67,15 @@ public sealed class StudyGridTests
     public void Shards_are_disjoint_and_complete_and_keep_sisters_together(int shards)
     {
         var points = Grids.Whole.Points();
-        var shardOf = points.ToDictionary(key => key, key => Assert.Single(Enumerable.Range(1, shards), shard => new Shard(shard, shards).Contains(key.PlanText)));
+        var shared = Grids.Whole.Shared(shards);
+        Assert.Equal(points, shared.Select(point => point.Key));
+        var shardOf = shared.ToDictionary(point => point.Key, point => point.Shard);
 
         Assert.All(points.Where(key => key.Repair != "none"), key => Assert.Equal(shardOf[key with { Repair = "none", Images = 0 }], shardOf[key]));
-        Assert.All(Enumerable.Range(1, shards), shard => Assert.InRange(shardOf.Values.Count(value => value == shard), points.Count / shards / 2, points.Count));
-        // A point's shard does not depend on what else is asked for.
-        Assert.All(Grids.Small.Points().Where(shardOf.ContainsKey), key => Assert.True(new Shard(shardOf[key], shards).Contains(key.PlanText)));
+        var plans = points.Select(key => key.PlanText).Distinct().Count();
+        var sizes = shared.GroupBy(point => point.Shard).Select(shard => shard.Select(point => point.Key.PlanText).Distinct().Count()).ToList();
+        Assert.Equal((shards, plans), (sizes.Count, sizes.Sum()));
+        Assert.InRange(sizes.Max() - sizes.Min(), 0, 1);
     }
 
     [Theory]

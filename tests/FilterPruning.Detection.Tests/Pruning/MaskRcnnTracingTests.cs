@@ -35,6 +35,24 @@ public class MaskRcnnTracingTests
             graph.Roles.Where(role => role.Pin is not null).SelectMany(role => role.Sides).Select(side => side.Layer).Distinct().Order(StringComparer.Ordinal));
     }
 
+    /// <summary>Most of 91 classes are detected in no trial; their channels of the output layers stay for the same reason as those of the classes that are.</summary>
+    [Fact]
+    public void Every_channel_of_the_output_layers_stays_because_it_is_returned()
+    {
+        using var scope = NewDisposeScope();
+        var model = MaskRcnn.ResNet18Fpn(91, new MaskRcnnOptions { MinSize = 64, MaxSize = 64, BoxDetectionsPerImage = 20 });
+        var image = rand(3, 64, 64, generator: new Generator(1));
+        var graph = DependencyGraph.Trace(model, m => m.Detect([image]));
+
+        foreach (var (name, channels) in new[] { ("roi_heads.box_predictor.cls_score", 91), ("roi_heads.box_predictor.bbox_pred", 364) })
+        {
+            // One role a layer, not one for the classes that were seen and one for the others.
+            var role = Assert.Single(graph.Roles, role => role.Sides.Any(side => side.Layer == name && side.Axis == ChannelAxis.Output));
+            Assert.Equal(channels, role.Count);
+            Assert.All(role.Groups, group => Assert.True(graph.Groups[group].Pin is { Reason: PinReason.ModelOutput }, graph.Groups[group].Pin?.Evidence));
+        }
+    }
+
     // Stem and first stage share one residual sum; every block has one inner width.
     private static IEnumerable<int> BasicBody() =>
         [64, 64, 64, .. new[] { 128, 256, 512 }.SelectMany(width => new[] { width, width, width })];

@@ -1,5 +1,6 @@
 using FilterPruning.Criteria;
 using FilterPruning.Graph;
+using FilterPruning.Inference;
 using FilterPruning.Latency;
 using FilterPruning.Planning;
 using FilterPruning.Recovery;
@@ -123,6 +124,31 @@ public sealed class LatencyModelTests : IDisposable
         Assert.All(model.Layers, layer => Assert.True(layer.Milliseconds > 0));
         Assert.True(model.Measured > 0);
         using var cut = Surgeon.Apply(graph, PruningPlanner.CreatePlan(graph, new PruningOptions { Ratio = 0.5 }));
+    }
+
+    [Fact]
+    public void Layers_that_are_prepared_for_inference_are_timed_so()
+    {
+        Assert.SkipUnless(FusedConvolution.IsSupported, "This build of libtorch has no oneDNN.");
+        using var first = new FusedConvolution((Conv2d)_net[0], (BatchNorm2d)_net[1]);
+        using var second = new FusedConvolution((Conv2d)_net[3]);
+        using var last = new FusedLinear((Linear)_net[8]);
+        var cache = Path.Combine(_folder, "prepared.json");
+        var options = new LatencyOptions { Repeats = 1, Shares = [0.5, 1], MeasureMultiple = false, CachePath = cache };
+        first.Prepare();
+        second.Prepare();
+        last.Prepare();
+        var prepared = LatencyModel.Measure(_graph, options);
+        // The norm is part of the convolution before it.
+        Assert.Equal(["first", "last", "second", "third"], prepared.Layers.Select(layer => layer.Name).Order());
+        first.Release();
+        second.Release();
+        Assert.Equal(["first", "last", "norm", "second", "third"], LatencyModel.Measure(_graph, options).Layers.Select(layer => layer.Name).Order());
+        // Times of the same layer run one way and the other are kept apart.
+        var kept = File.ReadAllText(cache);
+        Assert.Contains("prepared Conv2d", kept, StringComparison.Ordinal);
+        Assert.Contains(": Conv2d", kept, StringComparison.Ordinal);
+        Assert.Contains("prepared Linear", kept, StringComparison.Ordinal);
     }
 
     [Fact]

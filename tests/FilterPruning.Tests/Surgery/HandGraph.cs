@@ -105,7 +105,7 @@ internal sealed class HandGraph
     private List<(string, nn.Module, IReadOnlyList<LayerCall>)> ObserveCalls()
     {
         using var scope = NewDisposeScope();
-        using var quiet = new QuietRun(_model);
+        using var quiet = new QuietRun(_model, "an observation");
         var calls = new List<(string Name, nn.Module Module, LayerCall Call)>();
         var hooks = new List<Action>();
         foreach (var (name, module) in _model.named_modules())

@@ -1,0 +1,80 @@
+using FilterPruning.Storage;
+
+namespace FilterPruning.Detection.Onnx;
+
+/// <summary>Files of one folder that appear together or not at all: written in a folder of their own beside their targets, moved at the end. A move that fails puts back what was there.</summary>
+internal sealed class StagedFiles : IDisposable
+{
+    private readonly List<string> _targets = [];
+    private readonly string _folder;
+    private bool _created;
+
+    /// <param name="path">One of the targets: it names the folder.</param>
+    public StagedFiles(string path) =>
+        // The process number keeps two writers of one target apart.
+        _folder = $"{path}.{Environment.ProcessId}.partial";
+
+    /// <summary>Where a target is until the end, under its own name.</summary>
+    public string Staged(string path) => Path.Combine(_folder, Path.GetFileName(path));
+
+    /// <exception cref="ModelFileException">The file system refused.</exception>
+    public void Write(string path, Action<Stream> write)
+    {
+        try
+        {
+            if (!_created && Path.GetDirectoryName(Path.GetFullPath(path)) is { } parent && !Directory.Exists(parent))
+                throw new DirectoryNotFoundException($"There is no folder '{parent}'.");
+            Directory.CreateDirectory(_folder);
+            _created = true;
+            using var stream = new FileStream(Staged(path), FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16);
+            write(stream);
+            stream.Flush(flushToDisk: true);
+            _targets.Add(path);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw Failed(path, error);
+        }
+    }
+
+    /// <exception cref="ModelFileException">The file system refused; everything is as it was.</exception>
+    public void Commit()
+    {
+        var moved = new List<string>();
+        foreach (var path in _targets)
+        {
+            try
+            {
+                if (File.Exists(path))
+                    File.Move(path, Former(path), overwrite: true);
+                moved.Add(path);
+                File.Move(Staged(path), path);
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                moved.ForEach(PutBack);
+                throw Failed(path, error);
+            }
+        }
+    }
+
+    /// <summary>Removes the folder with what is left in it.</summary>
+    public void Dispose()
+    {
+        if (_created)
+            Directory.Delete(_folder, recursive: true);
+    }
+
+    private void PutBack(string path)
+    {
+        if (!File.Exists(Staged(path)))
+            File.Delete(path);
+        if (File.Exists(Former(path)))
+            File.Move(Former(path), path);
+    }
+
+    private string Former(string path) => Staged(path) + ".former";
+
+    private static ModelFileException Failed(string path, Exception error) => new(
+        ModelFileErrorKind.WriteFailed, path, $"cannot write: {error.Message} Give a path in a folder that exists and can be written; what was there before is unchanged.", error);
+}
