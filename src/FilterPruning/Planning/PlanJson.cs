@@ -27,8 +27,7 @@ internal static class PlanJson
 
     public static PruningPlan Read(string json)
     {
-        if (json.Length > MaximumLength)
-            throw new PruningException($"The text is no pruning plan: it has {json.Length} characters, and at most {MaximumLength} are taken.");
+        ThrowIfTooLong(json);
         try
         {
             var document = JsonSerializer.Deserialize(json, ContextFor(json).PlanDocument)
@@ -48,14 +47,21 @@ internal static class PlanJson
     /// <summary>Reads what a plan says about layers and channels; everything else may be left out.</summary>
     public static PlanOutline ReadOutline(string json)
     {
+        ThrowIfTooLong(json);
         try
         {
             return JsonSerializer.Deserialize(json, ContextFor(json).PlanOutline) ?? throw new PruningException("The text is not a pruning plan: it is null.");
         }
-        catch (JsonException error)
+        catch (Exception error) when (error is JsonException or InvalidOperationException or ArgumentException)
         {
             throw new PruningException($"The text is not a pruning plan of version {PruningPlan.CurrentVersion}, nor an outline of one: {error.Message}", error);
         }
+    }
+
+    private static void ThrowIfTooLong(string json)
+    {
+        if (json.Length > MaximumLength)
+            throw new PruningException($"The text is no pruning plan: it has {json.Length} characters, and at most {MaximumLength} are taken.");
     }
 
     /// <summary>A plan of another version may look different throughout, so that its version is what the message should be about.</summary>
