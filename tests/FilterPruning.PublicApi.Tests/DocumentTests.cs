@@ -9,6 +9,7 @@ public partial class DocumentTests
 {
     [Theory]
     [InlineData("training.md", "the same answers")]
+    [InlineData("python.md", "13 inputs remain")]
     [InlineData("selection.md", "half of the work remains")]
     [InlineData("custom-layers.md", "the model is as it was")]
     [InlineData("security.md", "pictures of at most 24000000 pixels, models of at most 5000 tensors")]

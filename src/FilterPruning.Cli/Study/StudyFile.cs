@@ -100,7 +100,7 @@ internal sealed class StudyFile : IDisposable
             _stream.Write(Encoding.UTF8.GetBytes(point.ToJson() + "\n"));
             _stream.Flush(flushToDisk: true);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException { ParamName: "value" }) // EFBIG
         {
             TakeBack(end);
             throw new ModelFileException(

@@ -27,7 +27,6 @@ internal static class PlanJson
 
     public static PruningPlan Read(string json)
     {
-        ThrowIfTooLong(json);
         try
         {
             var document = JsonSerializer.Deserialize(json, ContextFor(json).PlanDocument)
@@ -47,7 +46,6 @@ internal static class PlanJson
     /// <summary>Reads what a plan says about layers and channels; everything else may be left out.</summary>
     public static PlanOutline ReadOutline(string json)
     {
-        ThrowIfTooLong(json);
         try
         {
             return JsonSerializer.Deserialize(json, ContextFor(json).PlanOutline) ?? throw new PruningException("The text is not a pruning plan: it is null.");
@@ -58,15 +56,11 @@ internal static class PlanJson
         }
     }
 
-    private static void ThrowIfTooLong(string json)
-    {
-        if (json.Length > MaximumLength)
-            throw new PruningException($"The text is no pruning plan: it has {json.Length} characters, and at most {MaximumLength} are taken.");
-    }
-
     /// <summary>A plan of another version may look different throughout, so that its version is what the message should be about.</summary>
     private static PlanJsonContext ContextFor(string json)
     {
+        if (json.Length > MaximumLength)
+            throw new PruningException($"The text is no pruning plan: it has {json.Length} characters, and at most {MaximumLength} are taken.");
         using var document = JsonDocument.Parse(json);
         if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("version", out var version))
             throw new PruningException("The text is not a pruning plan: it is no JSON object with a \"version\".");

@@ -244,7 +244,7 @@ internal sealed class SensitivityFile : IDisposable
             _stream.Write(Encoding.UTF8.GetBytes(line + "\n"));
             _stream.Flush(flushToDisk: true);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (AtomicFile.IsRefusal(error))
         {
             TakeBack(end);
             throw new ModelFileException(

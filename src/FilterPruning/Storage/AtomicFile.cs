@@ -28,7 +28,7 @@ public static class AtomicFile
             else
                 WriteBeside(path, write);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (IsRefusal(error))
         {
             throw new ModelFileException(ModelFileErrorKind.WriteFailed, path, $"cannot write: {error.Message} {Remedy(error)} What was there before is unchanged.", error);
         }
@@ -68,7 +68,7 @@ public static class AtomicFile
         {
             using var probe = new FileStream(PartialOf(path), FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (IsRefusal(error))
         {
             throw new ModelFileException(ModelFileErrorKind.WriteFailed, path, $"cannot write: {error.Message} {Remedy(error)}", error);
         }
@@ -139,8 +139,11 @@ public static class AtomicFile
     private static bool IsDevice(string path)
         => !OperatingSystem.IsWindows() && Path.GetFullPath(path) is var full && full.StartsWith("/dev/", StringComparison.Ordinal) && !full.StartsWith("/dev/shm/", StringComparison.Ordinal);
 
-    // ENOSPC, EFBIG, EDQUOT, and ERROR_DISK_FULL.
-    private static string Remedy(Exception error) => error.HResult is 28 or 27 or 122 or unchecked((int)0x80070070)
+    /// <summary>Whether an error while writing is the file system's. A file that grows larger than the file system, a quota or the process's limit allows (EFBIG) is an argument error to .NET.</summary>
+    internal static bool IsRefusal(Exception error) => error is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException { ParamName: "value" };
+
+    // ENOSPC, EDQUOT, ERROR_DISK_FULL, and EFBIG.
+    private static string Remedy(Exception error) => error.HResult is 28 or 122 or unchecked((int)0x80070070) || error is ArgumentOutOfRangeException
         ? "Make room there, or give a path elsewhere."
         : "Give a path in a folder that exists and can be written.";
 }
