@@ -31,6 +31,8 @@ internal static class InspectCommand
         command.Options.Add(json);
         command.Runs((parsed, _) =>
         {
+            if (parsed.GetValue(groups) is { } path)
+                OutputFile.Check(path);
             var (detector, description) = model.Load(parsed);
             using var owned = detector;
             var graph = Output.WithProgress($"Tracing {description.Model}", _ => DetectorTrace.Run(detector, model.SizeOf(parsed, description)));
