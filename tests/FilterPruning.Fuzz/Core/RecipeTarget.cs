@@ -3,6 +3,7 @@ using FilterPruning.Fuzz.Engine;
 using FilterPruning.Planning;
 using FilterPruning.Storage;
 using FilterPruning.Surgery;
+using TorchSharp.Modules;
 
 namespace FilterPruning.Fuzz.Core;
 
@@ -43,7 +44,7 @@ internal sealed class RecipeTarget : ReaderTarget
 
     public override byte[] Repair(byte[] input, Mutator mutator) => SafetensorsTarget.Repaired(mutator.Random.OneIn(2) ? ChangePlan(input, mutator) : input, mutator);
 
-    private static nn.Module Fresh() => nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2));
+    private static Sequential Fresh() => nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2));
 
     private static string[] Shapes(nn.Module model) => [.. model.state_dict().Select(entry => $"{entry.Key} {string.Join(',', entry.Value.shape)}")];
 
