@@ -15,6 +15,7 @@ public sealed partial class DeployDocumentTests : IDisposable
     // The tool and the samples are built already: "dotnet run" would build them again, and a stranger's "filter-pruning" is installed.
     private const string Shell = """
         set -eu -o pipefail
+        python3() { /usr/bin/python3 "$@"; }
         filter-pruning() { command dotnet "$TOOL" "$@"; }
         dotnet() {
           [ "$1 $2 $3 $4" = "run -c Release --project" ] && [ "$6" = "--" ] || { echo "unknown: dotnet $*" >&2; exit 1; }
