@@ -29,7 +29,7 @@ internal sealed class SpeedupGoals : IGoalSuite
         if (context.Quick)
             yield break;
         using var large = new SpeedupBench(800, 1, Seed);
-        foreach (var figure in AtTheory(large, times.ChannelMultiple, 7, context))
+        foreach (var figure in AtTheory(large, times.ChannelMultiple, 5, context))
             yield return figure;
     }
 
@@ -49,7 +49,7 @@ internal sealed class SpeedupGoals : IGoalSuite
 
     private static GoalFigure Least(SpeedupBench bench, GoalContext context)
     {
-        var (ratios, rounds) = (context.Quick ? [0.1] : Enumerable.Range(1, 9).Select(tenth => tenth / 10.0).ToArray(), context.Quick ? 1 : 5);
+        var (ratios, rounds) = (context.Quick ? [0.1] : Enumerable.Range(1, 9).Select(tenth => tenth / 10.0).ToArray(), context.Quick ? 1 : 4);
         var points = new[] { "local", "global" }.SelectMany(scope => ratios.Select(ratio => Said(context, bench.Measure(bench.PlanOf(scope, ratio), scope, ratio, rounds)))).ToList();
         var least = points.MinBy(point => point.SpeedUp)!;
         return new GoalFigure(
