@@ -16,6 +16,7 @@ namespace FilterPruning.Cli.Commands;
 internal static class PruneCommand
 {
     private const string Gram = "gram";
+    private const string Auto = "auto";
 
     public static Command Create()
     {
@@ -46,7 +47,7 @@ internal static class PruneCommand
         var normalization = new Option<string>("--normalization") { Description = "How scores of layers are made comparable where they are ranked together: none (raw), mean, max, standardized.", DefaultValueFactory = _ => "none", HelpName = "none|mean|max|standardized" };
         var seed = new Option<int>("--seed") { Description = "Seed of the random criterion and of the choice of images.", DefaultValueFactory = _ => 0, HelpName = "N" };
         var ignore = new Option<string[]>("--ignore") { Description = "Leave layers alone whose names match, on both sides, or on one with :outputs or :inputs after the pattern; may be given several times.", DefaultValueFactory = _ => [], HelpName = "PATTERN" };
-        var multiple = new Option<int>("--channel-multiple") { Description = "Round widths to the nearest multiple.", DefaultValueFactory = _ => 1, HelpName = "N" };
+        var multiple = new Option<string>("--channel-multiple") { Description = "Round widths to the nearest multiple; 'auto' times the layers and takes the multiple that is fast on this machine, as --target-latency does. Without this option 1: a plan then does not depend on the machine it was made on.", DefaultValueFactory = _ => "1", HelpName = "N|auto" };
         var layerRatio = new Option<string[]>("--layer-ratio") { Description = "A ratio for the layers whose names match; the last that matches wins; may be given several times.", DefaultValueFactory = _ => [], HelpName = "PATTERN=R" };
         var mostOfLayer = new Option<double>("--max-layer-ratio") { Description = "The largest share of its channels that a layer may lose.", DefaultValueFactory = _ => 1, HelpName = "R" };
         var keepFrozen = new Option<bool>("--keep-frozen") { Description = "Leave layers alone whose parameters are all frozen." };
@@ -78,7 +79,7 @@ internal static class PruneCommand
                 Scope = split,
                 Criterion = byReconstruction ? new L1Criterion() : CriterionNames.Create(named, parsed.GetValue(seed)),
                 Normalization = Parse<ScoreNormalization>(parsed, normalization),
-                ChannelMultiple = parsed.GetValue(multiple),
+                ChannelMultiple = MultipleOf(parsed.GetValue(multiple)!),
                 Ignore = parsed.GetValue(ignore)!,
                 LayerRatios = [.. parsed.GetValue(layerRatio)!.Select(LayerRatioOf)],
                 MaximumLayerRatio = parsed.GetValue(mostOfLayer),
@@ -95,7 +96,7 @@ internal static class PruneCommand
             var earlier = model.PlanOf(parsed);
             var job = new PruneJob(detector, pruning, byReconstruction, sensitivity, given);
             IReadOnlyList<Tensor> pictures = !dataFree && parsed.GetValue(repair) is { } folder ? DataFolders.Unlabelled(folder, parsed.GetValue(images), parsed.GetValue(seed), description.Split) : [];
-            var times = target is { Measure: TargetMeasure.Latency };
+            var times = target is { Measure: TargetMeasure.Latency } || parsed.GetValue(multiple) == Auto;
             var size = model.SizeOf(parsed, description);
             Output.WithProgress($"Tracing {description.Model}", _ => times && pictures.Count > 0 ? job.Trace(pictures[0]) : job.Trace(times ? size : Math.Min(size, PruneJob.TraceSize)));
             if (times)
@@ -167,6 +168,11 @@ internal static class PruneCommand
         return given.Count == 0 ? null : PruningTarget.Parse(given[0].Measure, parsed.GetValue(given[0].Option)!);
     }
 
+    // What is measured takes the place of 1.
+    private static int MultipleOf(string text) => text == Auto ? 1 : int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var multiple)
+        ? multiple
+        : throw new ArgumentException($"--channel-multiple is '{text}'; allowed is a number from 1 on, or '{Auto}'.");
+
     private static LayerRatio LayerRatioOf(string text)
     {
         var equals = text.LastIndexOf('=');
@@ -212,7 +218,7 @@ internal static class PruneCommand
         table.Row("channel groups", $"{plan.TotalGroups:N0}", $"{plan.TotalGroups - plan.RemovedGroups:N0}", "");
         Output.Table(table);
         if (job.Times is not null)
-            Output.Line($"Latencies are those of one image here, on {get_num_threads()} thread(s), prepared for inference as 'detect' does it.");
+            Output.Line($"Latencies are those of one image here, on {get_num_threads()} thread(s), prepared for inference as 'detect' does it. Widths are in multiples of {plan.Settings.ChannelMultiple}.");
         Output.Line($"Proof: differs from its masked self by at most {proofError:0.0e+0} (relative).");
         if (repaired is not null)
             Output.Line($"Repaired {repaired.Layers.Count} layers from {repaired.Inputs} {kind} images.");

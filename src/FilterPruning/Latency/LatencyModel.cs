@@ -143,7 +143,7 @@ public sealed class LatencyModel
                 continue;
             if (layer.InputChannels != part.InputChannels || layer.OutputChannels != part.OutputChannels)
                 throw new ArgumentException($"'{layer.Name}' has {layer.InputChannels} input and {layer.OutputChannels} output channels in the plan, and {part.InputChannels} and {part.OutputChannels} in the model that was measured. Give a plan for that model.", nameof(layers));
-            total += part.Of(layer.KeptInputs, layer.KeptOutputs) - part.Whole;
+            total += part.Of(layer.KeptInputs, Filled(part, layer.KeptOutputs)) - part.Whole;
             elements -= part.Elements * (layer.OutputChannels - layer.KeptOutputs) / layer.OutputChannels;
         }
 
@@ -152,7 +152,7 @@ public sealed class LatencyModel
 
     /// <summary>Microseconds of one layer at other widths, with its share of moving outputs around; for searches that add layers up.</summary>
     internal double Microseconds(TracedLayer layer, int inputs, int outputs) =>
-        _parts.TryGetValue(layer.Name, out var part) ? 1000 * (part.Of(inputs, outputs) + Moving(part.Elements * outputs / layer.OutputChannels)) : 0;
+        _parts.TryGetValue(layer.Name, out var part) ? 1000 * (part.Of(inputs, Filled(part, outputs)) + Moving(part.Elements * outputs / layer.OutputChannels)) : 0;
 
     /// <summary>Microseconds of everything that is not one of the layers.</summary>
     internal double FixedMicroseconds => 1000 * _fixed;
@@ -169,6 +169,9 @@ public sealed class LatencyModel
             text.AppendLine(CultureInfo.InvariantCulture, $"{layer.Milliseconds,9:0.00} ms  {layer.Name}");
         return text.ToString();
     }
+
+    // Where kernels were found to work in multiples, outputs between two of them take as long as the next.
+    private int Filled(Part part, int outputs) => Math.Min(part.OutputChannels, (outputs + ChannelMultiple - 1) / ChannelMultiple * ChannelMultiple);
 
     private double Moving(double elements) => _elements > 0 ? _moving * elements / _elements : 0;
 

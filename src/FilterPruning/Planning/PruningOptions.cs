@@ -64,8 +64,8 @@ public sealed record PruningOptions
     public bool VerifyTrace { get; init; }
 
     /// <summary>
-    /// What a <see cref="PruningTarget"/> of latency is reckoned with: the times of the model's layers on this machine. Where <see cref="ChannelMultiple"/> is 1, such a target rounds widths to
-    /// the model's <see cref="FilterPruning.Latency.LatencyModel.ChannelMultiple"/>. Default null. It is not looked at otherwise.
+    /// The times of the model's layers on this machine: what a <see cref="PruningTarget"/> of latency is reckoned with. Under any ratio and target, where <see cref="ChannelMultiple"/> is 1, widths are rounded to
+    /// the model's <see cref="FilterPruning.Latency.LatencyModel.ChannelMultiple"/>, the multiple that was measured to be fast. Default null.
     /// </summary>
     public LatencyModel? Latency { get; init; }
 
@@ -75,9 +75,9 @@ public sealed record PruningOptions
     /// </summary>
     public IReadOnlyList<optim.Optimizer> Optimizers { get; init; } = [];
 
-    /// <summary>With widths in the multiples that are fast here, where the target is a latency and nothing else was asked for.</summary>
+    /// <summary>With widths in the multiples that are fast here, where they were measured and nothing else was asked for.</summary>
     internal PruningOptions WithFastWidths() =>
-        Target is { Measure: TargetMeasure.Latency } && ChannelMultiple == 1 && Latency is { ChannelMultiple: > 1 and var multiple } ? this with { ChannelMultiple = multiple } : this;
+        ChannelMultiple == 1 && Latency is { ChannelMultiple: > 1 and var multiple } ? this with { ChannelMultiple = multiple } : this;
 
     /// <summary>Throws one exception that lists everything that is wrong.</summary>
     internal void Validate() => LayerPattern.ThrowAll(Violations());

@@ -100,6 +100,14 @@ public sealed class LatencyModelTests : IDisposable
         Assert.Equal(lanes, model.ChannelMultiple);
         var plan = PruningPlanner.CreatePlan(_graph, new PruningOptions { Target = PruningTarget.KeepLatencyShare(0.7), Latency = model });
         Assert.All(plan.Layers.Where(layer => layer.RemovedOutputs.Count > 0), layer => Assert.Equal(0, layer.KeptOutputs % lanes));
+        // Any other target is met in these widths too, where nothing else was asked for, and widths in between are reckoned as the next multiple.
+        plan = PruningPlanner.CreatePlan(_graph, new PruningOptions { Ratio = 0.3, Latency = model });
+        Assert.All(plan.Layers.Where(layer => layer.RemovedOutputs.Count > 0), layer => Assert.Equal(0, layer.KeptOutputs % lanes));
+        var odd = PruningPlanner.CreatePlan(_graph, new PruningOptions { LayerRatios = [new("third", 1 / 64.0)] });
+        Assert.Equal(63, odd.Find("third")!.KeptOutputs);
+        Assert.Equal(model.Of(odd), model.Of(odd.Layers), 1e-9);
+        // Only the last layer reads fewer channels, and less is moved.
+        Assert.InRange(model.Measured - model.Of(odd), 1e-6, Product(_graph.Layers.Single(layer => layer.Name == "last"), 64, 5) + (3 * Pass * 64));
         Assert.Equal(1, Model(Product, multiple: true).ChannelMultiple);
     }
 
