@@ -52,8 +52,8 @@ internal sealed class WeightWriter(GraphBuilder graph, bool halfPrecision)
         if (bias is not null)
             shift = shift + scale * bias.detach().to(float64);
         long[] alongOutputs = [scale.shape[0], .. Enumerable.Repeat(1L, (int)weight.dim() - 1)];
-        scale = scale.view(alongOutputs);
-        var folded = halfPrecision ? Add(weightName, weight) * Add($"{path}.scale", scale) : Add(weightName, weight.detach().to(float64) * scale);
+        // One axis only, so that the scale itself stays float32.
+        var folded = halfPrecision ? Add(weightName, weight) * Add($"{path}.scale", scale).Reshape(alongOutputs) : Add(weightName, weight.detach().to(float64) * scale.view(alongOutputs));
         _written[$"{weightName}.folded"] = folded;
         return (folded, Add(biasName, shift));
     }

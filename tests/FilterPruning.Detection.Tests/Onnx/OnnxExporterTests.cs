@@ -121,7 +121,11 @@ public sealed class OnnxExporterTests : IDisposable
             parameter.copy_(parameter.to(float16).to(float32));
         using var onnx = new OnnxModel(Target);
         foreach (var (name, image) in Scenes.Images())
-            Assert.True(DetectionComparison.Of(model.Detect([image])[0], onnx.Detect(image)).IsWithinTolerance, name);
+        {
+            // As near as the graph in float32: nothing else is rounded.
+            var comparison = DetectionComparison.Of(model.Detect([image])[0], onnx.Detect(image));
+            Assert.True(comparison is { IsWithinTolerance: true, BoxPixels: < 1e-3, Score: < 2e-5 }, $"{name}: {comparison}");
+        }
     }
 
     [Fact]
