@@ -16,7 +16,7 @@ using Perfolizer.Horology;
 // dotnet run -c Release --project benchmarks/FilterPruning.Benchmarks -- [--short] [--results FOLDER] [--filter *FilterNorm*]
 // dotnet run -c Release --project benchmarks/FilterPruning.Benchmarks -- goals [NAME…] [--quick] [--cores 0,1] [--out FILE]
 // dotnet run -c Release --project benchmarks/FilterPruning.Benchmarks -- profile [--size 320,800] [--batch 1,4] [--threads 1,2] [--rounds N] [--weights FILE] [--image FILE]
-// dotnet run -c Release --project benchmarks/FilterPruning.Benchmarks -- speedup [--out FILE] [--size 320,800] [--scopes local,global,macs] [--ratios 0.1,…] [--multiples 1] [--threads N] [--rounds N] [--images N] [--seed N] [--plain]
+// dotnet run -c Release --project benchmarks/FilterPruning.Benchmarks -- speedup [--out FILE] [--size 320,800] [--scopes local,global,macs] [--ratios 0.1,…] [--multiples 1] [--threads N] [--rounds N] [--images N] [--seed N] [--plain] [--processor-time]
 // --short measures each case for a fifth of a second: good for a look, not for a table. --results keeps a Markdown and a JSON file of each suite.
 // Everything runs in this process: a generated project would lay out half a gigabyte of libtorch once more.
 if (args is ["goals", ..])

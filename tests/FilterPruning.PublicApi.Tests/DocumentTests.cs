@@ -9,8 +9,10 @@ public partial class DocumentTests
 {
     [Theory]
     [InlineData("training.md", "the same answers")]
+    [InlineData("python.md", "13 inputs remain")]
     [InlineData("selection.md", "half of the work remains")]
     [InlineData("custom-layers.md", "the model is as it was")]
+    [InlineData("security.md", "pictures of at most 24000000 pixels, models of at most 5000 tensors")]
     [InlineData("fine-tuning.md", "Completed after 2 steps, 0.5 of the MACs")]
     public async Task The_code_of_a_document_runs(string name, string lastLine)
     {

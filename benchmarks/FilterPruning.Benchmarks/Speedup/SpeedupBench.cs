@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using FilterPruning.Benchmarks.Goals;
 using FilterPruning.Detection.Models;
 using FilterPruning.Graph;
@@ -67,7 +66,9 @@ internal sealed class SpeedupBench : IDisposable
         "local" => Plan(PruningScope.Local, ratio, multiple),
         "global" => Plan(PruningScope.Global, ratio, multiple),
         "macs" => PlanForMacs(PruningScope.Isomorphic, 1 - ratio, multiple),
-        _ => throw new PruningException($"There is no scope '{scope}'. Name local, global or macs."),
+        "local-macs" => PlanForMacs(PruningScope.Local, 1 - ratio, multiple),
+        "global-macs" => PlanForMacs(PruningScope.Global, 1 - ratio, multiple),
+        _ => throw new PruningException($"There is no scope '{scope}'. Name local, global, macs, local-macs or global-macs."),
     };
 
     /// <summary>The plan that leaves a share of the multiply-accumulates at this size, as nearly as widths allow.</summary>
@@ -211,9 +212,9 @@ internal sealed class SpeedupBench : IDisposable
         public void Run(int image, bool counts)
         {
             var stages = new StageTimes();
-            var start = Stopwatch.GetTimestamp();
+            var start = ProcessorClock.Now;
             var found = model.Detect([images[image]], stages)[0];
-            var time = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+            var time = ProcessorClock.Now - start;
             if (counts)
             {
                 Times.Add(time);

@@ -6,7 +6,7 @@ using FilterPruning.Benchmarks.Goals;
 namespace FilterPruning.Benchmarks.Speedup;
 
 /// <summary>
-/// The table of realised speed-ups: <c>-- speedup [--out FILE] [--size 320,800] [--scopes local,global,macs] [--ratios 0.1,…] [--multiples 1] [--threads N] [--rounds N] [--images N] [--seed N] [--plain]</c>.
+/// The table of realised speed-ups: <c>-- speedup [--out FILE] [--size 320,800] [--scopes local,global,macs] [--ratios 0.1,…] [--multiples 1] [--threads N] [--rounds N] [--images N] [--seed N] [--plain] [--processor-time]</c>.
 /// JSON lines, the first of which says where and with what; and the same as Markdown on the console. Every line is written as soon as it is measured.
 /// </summary>
 internal static class SpeedupStudy
@@ -26,9 +26,10 @@ internal static class SpeedupStudy
         var seed = Whole(Option(arguments, "--seed", "0"));
         if (Option(arguments, "--threads", "") is { Length: > 0 } threads)
             set_num_threads(Whole(threads));
+        ProcessorClock.IsUsed = arguments.Contains("--processor-time");
         if (output.Length > 0)
             File.WriteAllText(output, "");
-        Write(new { seed, weights = DetectorSetup.Origin, machine = Surroundings.Machine, threads = Surroundings.Threads, versions = Surroundings.Versions });
+        Write(new { seed, clock = ProcessorClock.IsUsed ? "processor time" : "wall clock", weights = DetectorSetup.Origin, machine = Surroundings.Machine, threads = Surroundings.Threads, versions = Surroundings.Versions });
         Console.WriteLine("| px | scope | ratio | multiple | prepared | MACs, G | theory | faster | of theory | p50, ms | p95, ms | p95 faster | file, MB | memory, MB |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
         foreach (var size in sizes)
         {

@@ -231,5 +231,5 @@ internal sealed record StudySeconds
 internal sealed partial class StudyJson : JsonSerializerContext
 {
     /// <summary>With characters of other scripts as they are: the files are read by people too.</summary>
-    public static StudyJson Readable { get; } = new(new JsonSerializerOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, PropertyNamingPolicy = JsonNamingPolicy.CamelCase });
+    public static StudyJson Readable { get; } = new(new JsonSerializerOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, PropertyNamingPolicy = JsonNamingPolicy.CamelCase, RespectNullableAnnotations = true });
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace FilterPruning.Detection.Models;
@@ -52,11 +53,8 @@ public sealed record DetectorDescription
         Require(json.Length <= MaximumText, $"it has {json.Length} characters; at most {MaximumText} are taken");
         try
         {
-            var description = JsonSerializer.Deserialize(json, DescriptionJson.Default.DetectorDescription)
+            var description = WithDefaults(json)?.Deserialize(DescriptionJson.Default.DetectorDescription)
                 ?? throw new PruningException("The detector's description is empty ('null').");
-
-            // What a file leaves out is null here, in spite of its default.
-            description = description with { Options = description.Options ?? new(), Origin = description.Origin ?? "" };
             description.ToJson(); // what cannot be written, a list without a value or an infinite number, is no description
             description.CheckSizes();
             return description;
@@ -65,6 +63,26 @@ public sealed record DetectorDescription
         {
             throw new PruningException($"The detector's description cannot be read: {error.Message}", error);
         }
+    }
+
+    // What a file leaves out, options that came with a later version for instance, has its default. The serializer would make it null or zero.
+    private static JsonNode? WithDefaults(string json)
+    {
+        var description = JsonNode.Parse(json, null, new JsonDocumentOptions { AllowDuplicateProperties = false });
+        if (description is not JsonObject members)
+            return description;
+        members.TryAdd("origin", "");
+        members.TryAdd("options", new JsonObject());
+        if (members["options"] is not JsonObject options)
+            return description;
+        var defaults = JsonSerializer.SerializeToNode(new MaskRcnnOptions(), DescriptionJson.Default.MaskRcnnOptions)!.AsObject();
+        foreach (var (name, value) in defaults)
+        {
+            if (!options.ContainsKey(name))
+                options.Add(name, value?.DeepClone());
+        }
+
+        return description;
     }
 
     private void CheckSizes()
@@ -101,6 +119,7 @@ public sealed record DetectorDescription
 }
 
 [JsonSerializable(typeof(DetectorDescription))]
+[JsonSerializable(typeof(MaskRcnnOptions))]
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     UseStringEnumConverter = true,

@@ -14,11 +14,24 @@ internal sealed class BackboneWriter(GraphBuilder graph, LayerWriter layers, Mas
         graph.Enter("transform");
         var mean = graph.Floats([.. options.ImageMean.Select(v => (float)v)], 3, 1, 1);
         var std = graph.Floats([.. options.ImageStd.Select(v => (float)v)], 3, 1, 1);
-        var normalised = ((image - mean) / std).Unsqueeze(0);
-        var resized = graph.Node(
-            "Resize", [normalised, graph.None, graph.None, graph.Concat(0, graph.Vector(1, 3), sizes.Resized)],
-            ("mode", "linear"), ("coordinate_transformation_mode", "half_pixel"));
-        return graph.Node("Pad", [resized, graph.Concat(0, graph.Vector(0, 0, 0, 0, 0, 0), sizes.Padded - sizes.Resized)]);
+        var normalised = (image - mean) / std;
+        var resized = Resize(Resize(normalised, sizes, axis: 2), sizes, axis: 1);
+        return graph.Node("Pad", [resized.Unsqueeze(0), graph.Concat(0, graph.Vector(0, 0, 0, 0, 0, 0), sizes.Padded - sizes.Resized)]);
+    }
+
+    // Bilinear along one axis of [3, H, W], as ResizeAxis has it. ONNX Runtime's Resize rounds the places otherwise: values differ by 1e-4, and boxes of equal quality change places.
+    private Value Resize(Value image, ImageSizes sizes, int axis)
+    {
+        var number = graph.Scalar(axis - 1L);
+        var (from, to) = (sizes.Given.Gather(number), sizes.Resized.Gather(number));
+        var pixel = graph.Node("Range", [graph.Scalar(0L), to, graph.Scalar(1L)]).ToFloat();
+        var place = (from.ToFloat() / to.ToFloat() * (pixel + 0.5f) - 0.5f).Max(graph.Scalar(0f));
+        var last = from - 1L;
+        var low = place.ToInt().Min(last);
+        var fraction = (place - low.ToFloat()).Max(graph.Scalar(0f)).Min(graph.Scalar(1f)); // [pixels]
+        if (axis == 1)
+            fraction = fraction.Unsqueeze(1);
+        return image.Gather(low, axis) * (graph.Scalar(1f) - fraction) + image.Gather((low + 1L).Min(last), axis) * fraction;
     }
 
     /// <summary>The pyramid's five levels, finest first, <c>[1, C, h, w]</c>.</summary>

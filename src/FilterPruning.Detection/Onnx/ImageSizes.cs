@@ -15,11 +15,12 @@ internal readonly record struct ImageSizes(Value Given, Value Resized, Value Pad
     {
         var graph = given.Graph;
         graph.Enter("transform/size");
-        var sides = given.ToFloat();
+        var sides = given.ToDouble();
         var shorter = graph.Node("ReduceMin", [sides], ("keepdims", 0L));
         var longer = graph.Node("ReduceMax", [sides], ("keepdims", 0L));
-        var one = graph.Scalar(1f);
-        var scale = (one / shorter * (float)options.MinSize).Min(one / longer * (float)options.MaxSize);
+        // float32's reciprocal by way of double: ONNX Runtime makes one division of 1 / x · y, which rounds otherwise and is a pixel more for some sizes.
+        var one = graph.Scalar(1L).ToDouble();
+        var scale = ((one / shorter).ToFloat() * (float)options.MinSize).Min((one / longer).ToFloat() * (float)options.MaxSize);
         // Positive numbers: cutting off is rounding down.
         var resized = (given.ToDouble() * scale.ToDouble()).ToInt().Max(graph.Scalar(1L));
         var padded = (resized + (options.SizeDivisible - 1L)) / (long)options.SizeDivisible * (long)options.SizeDivisible;

@@ -27,8 +27,6 @@ internal static class PlanJson
 
     public static PruningPlan Read(string json)
     {
-        if (json.Length > MaximumLength)
-            throw new PruningException($"The text is no pruning plan: it has {json.Length} characters, and at most {MaximumLength} are taken.");
         try
         {
             var document = JsonSerializer.Deserialize(json, ContextFor(json).PlanDocument)
@@ -52,7 +50,7 @@ internal static class PlanJson
         {
             return JsonSerializer.Deserialize(json, ContextFor(json).PlanOutline) ?? throw new PruningException("The text is not a pruning plan: it is null.");
         }
-        catch (JsonException error)
+        catch (Exception error) when (error is JsonException or InvalidOperationException or ArgumentException)
         {
             throw new PruningException($"The text is not a pruning plan of version {PruningPlan.CurrentVersion}, nor an outline of one: {error.Message}", error);
         }
@@ -61,6 +59,8 @@ internal static class PlanJson
     /// <summary>A plan of another version may look different throughout, so that its version is what the message should be about.</summary>
     private static PlanJsonContext ContextFor(string json)
     {
+        if (json.Length > MaximumLength)
+            throw new PruningException($"The text is no pruning plan: it has {json.Length} characters, and at most {MaximumLength} are taken.");
         using var document = JsonDocument.Parse(json);
         if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("version", out var version))
             throw new PruningException("The text is not a pruning plan: it is no JSON object with a \"version\".");

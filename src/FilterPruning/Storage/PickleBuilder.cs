@@ -107,6 +107,8 @@ internal sealed class PickleBuilder(PickleStack stack, string path, PthLimits li
 
     private OrderedDictionary<object, object?> Fill(OrderedDictionary<object, object?> target, OrderedDictionary<object, object?> items)
     {
+        if (ReferenceEquals(target, items))
+            throw stack.Broken("something is its own attributes");
         CountCopies(items.Count);
         foreach (var (key, value) in items)
             target[key] = value;

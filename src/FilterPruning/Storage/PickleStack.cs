@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace FilterPruning.Storage;
 
 /// <summary>The stack of a pickle machine, with the marks that begin a run of items.</summary>
@@ -32,7 +34,7 @@ internal sealed class PickleStack(string path)
     {
         if (!_marks.TryPop(out var mark))
             throw Broken("a mark is wanted where there is none");
-        object?[] items = [.. _items[mark..]];
+        var items = CollectionsMarshal.AsSpan(_items)[mark..].ToArray();
         _items.RemoveRange(mark, _items.Count - mark);
         return items;
     }

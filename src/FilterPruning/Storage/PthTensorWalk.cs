@@ -8,7 +8,7 @@ internal sealed class PthTensorWalk
     private readonly string _path;
     private readonly PthLimits _limits;
     private readonly OrderedDictionary<string, PthTensor> _found = new(StringComparer.Ordinal);
-    private readonly List<object> _keys = [];
+    private readonly List<(object? Key, int Index)> _keys = []; // of a list's element the index, unboxed
     private int _values;
     private long _characters;
 
@@ -37,16 +37,16 @@ internal sealed class PthTensorWalk
                 break;
             case OrderedDictionary<object, object?> dictionary:
                 foreach (var (key, item) in dictionary)
-                    Visit(item, key);
+                    Visit(item, (key, 0));
                 break;
             case IReadOnlyList<object?> list:
                 for (var i = 0; i < list.Count; i++)
-                    Visit(list[i], (long)i);
+                    Visit(list[i], (null, i));
                 break;
         }
     }
 
-    private void Visit(object? value, object key)
+    private void Visit(object? value, (object? Key, int Index) step)
     {
         if (value is not (PthTensor or OrderedDictionary<object, object?> or IReadOnlyList<object?>))
         {
@@ -54,7 +54,7 @@ internal sealed class PthTensorWalk
             return;
         }
 
-        _keys.Add(key);
+        _keys.Add(step);
         Visit(value);
         _keys.RemoveAt(_keys.Count - 1);
     }
@@ -62,7 +62,7 @@ internal sealed class PthTensorWalk
     // One long key is in the name of every tensor below it, and a reference to one costs two bytes.
     private string Name()
     {
-        var words = _keys.ConvertAll(Word);
+        var words = _keys.ConvertAll(step => Word(step.Key ?? (long)step.Index));
         var length = words.Sum(word => (long)word.Length) + Math.Max(0, words.Count - 1);
         if (length > _limits.NameLength)
             throw Limit($"the name of a tensor has {length} characters once dots join the keys, more than {_limits.NameLength}", nameof(PthLimits.NameLength));

@@ -38,12 +38,14 @@ internal sealed class LayerCut
     public IReadOnlyList<Tensor?> MaskInputs(IReadOnlyList<Tensor?> inputs)
     {
         Tensor?[] masked = [.. inputs];
+        // Held: the operation copies its input first and reads the number then, when a collector may have taken it.
+        using Scalar zero = 0f;
         foreach (var port in Layer.Rule.InputPorts(Layer.Module, inputs))
         {
             if (masked[port.Index] is { } input && Positions(port, input.shape[port.Axis]) is var (_, removed))
             {
                 using var at = tensor(removed, device: input.device);
-                masked[port.Index] = input.index_fill(port.Axis, at, 0);
+                masked[port.Index] = input.index_fill(port.Axis, at, zero);
             }
         }
 
@@ -98,6 +100,9 @@ internal sealed class LayerCut
 /// <param name="Axes">Positions that stay and go, for each axis that loses some.</param>
 internal sealed record TensorCut(string Name, Tensor Tensor, IReadOnlyList<ChannelPositions> Axes)
 {
+    // Small beside any layer that memory matters for, large enough that the number of blocks does not.
+    private const long BlockBytes = 1 << 20;
+
     /// <summary>Whether the layer reads channels that go through this tensor.</summary>
     public bool Reads => Axes.Any(axis => axis.Reads);
 
@@ -108,14 +113,34 @@ internal sealed record TensorCut(string Name, Tensor Tensor, IReadOnlyList<Chann
     public long KeptBytes => Axes.Aggregate(Before.Aggregate(Tensor.ElementSize, (bytes, length) => bytes * length), (bytes, axis) => bytes / (axis.Kept.Length + axis.Removed.Length) * axis.Kept.Length);
 
     /// <summary>A copy with only the channels that stay; owned by the caller.</summary>
+    /// <remarks>A tensor that shrinks along several axes is narrowed along all of them at once, a block of the first at a time: what lies between the axes is never there as a whole.</remarks>
     public Tensor Narrowed()
     {
         using var scope = NewDisposeScope();
-        var result = Tensor.detach();
+        var whole = Tensor.detach();
+        if (Axes is [var only])
+            return Kept(whole, only, 0, only.Kept.Length).MoveToOuterDisposeScope();
+        var (first, rest) = (Axes[0], Axes.Skip(1).ToArray());
+        var shape = whole.shape;
         foreach (var positions in Axes)
-            result = result.index_select(positions.Axis, tensor(positions.Kept, device: Tensor.device));
+            shape[positions.Axis] = positions.Kept.Length;
+        var result = empty(shape, dtype: whole.dtype, device: whole.device);
+        var block = (int)Math.Max(1, BlockBytes / Math.Max(1, whole.numel() / whole.shape[first.Axis] * whole.ElementSize));
+        for (var start = 0; start < first.Kept.Length; start += block)
+        {
+            using var copies = NewDisposeScope();
+            var count = Math.Min(block, first.Kept.Length - start);
+            var part = Kept(whole, first, start, count);
+            foreach (var positions in rest)
+                part = Kept(part, positions, 0, positions.Kept.Length);
+            result.narrow(first.Axis, start, count).copy_(part);
+        }
+
         return result.MoveToOuterDisposeScope();
     }
+
+    private static Tensor Kept(Tensor whole, ChannelPositions positions, int start, int count) =>
+        whole.index_select(positions.Axis, tensor(positions.Kept.AsSpan(start, count).ToArray(), device: whole.device));
 
     /// <summary>A copy of full size that reads nothing from the channels that go; owned by the caller.</summary>
     public Tensor Masked()

@@ -164,9 +164,23 @@ public sealed class HostileDataTests : IDisposable
     public void Every_part_of_an_image_is_refused_or_read()
     {
         var whole = Png.Make(16, 16, 8, 2, [.. Enumerable.Range(0, 16 * 49).Select(i => (byte)(i % 49 == 0 ? 0 : i * 7))]);
-        for (var length = 0; length < whole.Length - 12; length++) // without the last chunk, which says nothing, it is whole
+        using var image = ImageFile.Decode(whole);
+        for (var length = 0; length < whole.Length - 24; length++)
             RefusedImage(whole[..length]);
-        ImageFile.Decode(whole).Dispose();
+
+        // Behind the last pixel stand checksums and the end mark: a file without them may be taken, with all pixels.
+        for (var length = whole.Length - 24; length < whole.Length; length++)
+        {
+            try
+            {
+                using var part = ImageFile.Decode(whole[..length]);
+                Assert.Equal(image.data<float>().ToArray(), part.data<float>().ToArray());
+            }
+            catch (ImageException)
+            {
+                // A refusal is as good.
+            }
+        }
     }
 
     [Fact]
@@ -202,6 +216,16 @@ public sealed class HostileDataTests : IDisposable
     [InlineData("""{"model":"\ud800","classNames":[]}""", "cannot be read")]
     public void A_description_of_a_detector_that_no_machine_holds(string json, string message) =>
         Assert.Contains(message, Assert.Throws<PruningException>(() => DetectorDescription.FromJson(json)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void What_a_description_leaves_out_has_its_default()
+    {
+        var description = DetectorDescription.FromJson("""{"model":"maskrcnn_resnet18_fpn","classNames":["a"],"options":{"fpnChannels":64}}""");
+        Assert.Equal(new MaskRcnnOptions().RepresentationSize, description.Options.RepresentationSize);
+        Assert.Equal((64, "", 2), (description.Options.FpnChannels, description.Origin, description.NumClasses));
+        description.Options.Validate(description.NumClasses);
+        DetectorDescription.FromJson("""{"model":"maskrcnn_resnet18_fpn","classNames":["a"]}""").Options.Validate(2);
+    }
 
     [Fact]
     public void More_classes_than_the_limit() =>

@@ -37,19 +37,24 @@ public class MaskRcnnTracingTests
 
     /// <summary>Most of 91 classes are detected in no trial; their channels of the output layers stay for the same reason as those of the classes that are.</summary>
     [Fact]
-    public void Every_channel_of_the_output_layers_stays_because_it_is_returned()
+    public void Every_channel_of_an_output_layer_stays_for_the_same_reason()
     {
         using var scope = NewDisposeScope();
         var model = MaskRcnn.ResNet18Fpn(91, new MaskRcnnOptions { MinSize = 64, MaxSize = 64, BoxDetectionsPerImage = 20 });
         var image = rand(3, 64, 64, generator: new Generator(1));
         var graph = DependencyGraph.Trace(model, m => m.Detect([image]));
 
-        foreach (var (name, channels) in new[] { ("roi_heads.box_predictor.cls_score", 91), ("roi_heads.box_predictor.bbox_pred", 364) })
+        // Pasting masks and choosing proposals have no derivative.
+        foreach (var (name, channels, reason) in new[]
+        {
+            ("roi_heads.box_predictor.cls_score", 91, PinReason.ModelOutput), ("roi_heads.box_predictor.bbox_pred", 364, PinReason.ModelOutput), ("roi_heads.mask_predictor.mask_fcn_logits", 91, PinReason.FeedsNothingTraceable),
+            ("rpn.head.cls_logits", 3, PinReason.FeedsNothingTraceable), ("rpn.head.bbox_pred", 12, PinReason.FeedsNothingTraceable),
+        })
         {
             // One role a layer, not one for the classes that were seen and one for the others.
             var role = Assert.Single(graph.Roles, role => role.Sides.Any(side => side.Layer == name && side.Axis == ChannelAxis.Output));
             Assert.Equal(channels, role.Count);
-            Assert.All(role.Groups, group => Assert.True(graph.Groups[group].Pin is { Reason: PinReason.ModelOutput }, graph.Groups[group].Pin?.Evidence));
+            Assert.All(role.Groups, group => Assert.True(graph.Groups[group].Pin?.Reason == reason, graph.Groups[group].Pin?.Evidence));
         }
     }
 

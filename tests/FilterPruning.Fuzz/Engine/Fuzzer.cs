@@ -52,8 +52,8 @@ internal sealed class Fuzzer
             var way = _random.Below(3);
             if (way != 0)
                 input = _mutator.Mutate(input, _random.Pick(_corpus));
-            if (way != 1)
-                input = _target.Repair(input, _mutator);
+            if (way != 1 && _target.Repair(input, _mutator) is { } repaired && repaired.Length <= 2 * _target.MaximumLength)
+                input = repaired; // a tree may grow by a copy of itself
             if (Try(input))
                 _corpus.Add(input);
         }

@@ -12,7 +12,7 @@ namespace FilterPruning.Fuzz.Guided;
 internal static class FuzzRun
 {
     private const long DefaultInputs = 5_000_000;
-    private const int HangSeconds = 60, SavedBytes = 24_000;
+    private const int HangSeconds = 60, SavedBytes = 16_000;
 
     private static readonly Func<ReaderTarget>[] Makers =
     [

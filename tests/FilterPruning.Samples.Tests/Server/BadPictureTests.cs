@@ -5,7 +5,7 @@ using SkiaSharp;
 namespace FilterPruning.Samples.Tests.Server;
 
 /// <summary>Bodies that are no pictures, or too much of one.</summary>
-[Collection(RealServerCollection.Name)]
+[Collection(SharedServer.Name)]
 public class BadPictureTests(RealServer real)
 {
     [Fact]

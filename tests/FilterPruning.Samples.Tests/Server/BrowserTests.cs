@@ -1,7 +1,7 @@
 namespace FilterPruning.Samples.Tests.Server;
 
 /// <summary>The page in a real browser. Skipped where there is no Chromium.</summary>
-[Collection(RealServerCollection.Name)]
+[Collection(SharedServer.Name)]
 public class BrowserTests(RealServer real)
 {
     private const string Done = "document.body?.dataset.state === 'done'";

@@ -8,7 +8,7 @@ using SkiaSharp;
 namespace FilterPruning.Samples.Tests.Server;
 
 /// <summary>What the endpoints answer, held against the library called directly.</summary>
-[Collection(RealServerCollection.Name)]
+[Collection(SharedServer.Name)]
 public class DetectTests(RealServer real)
 {
     [Theory]
@@ -82,7 +82,7 @@ public class DetectTests(RealServer real)
         var scores = all["scores"]!.AsArray().Select(score => (float)score!).ToArray();
         var score = scores.Max() - 1e-6;
         var best = await (await real.Client.Send(FormattableString.Invariant($"detect?model=dense&score={score}"), picture)).Json();
-        Assert.Equal(1, best["scores"]!.AsArray().Count);
+        Assert.Single(best["scores"]!.AsArray());
 
         var drawn = await real.Client.Send("detect?format=png", picture);
         Assert.Equal("image/png", drawn.Content.Headers.ContentType?.MediaType);

@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace FilterPruning.Samples.Tests.Server;
 
 /// <summary>The calls in docs/server.md, run as they stand there.</summary>
-[Collection(RealServerCollection.Name)]
+[Collection(SharedServer.Name)]
 public class DocumentTests(RealServer real)
 {
     [Fact]

@@ -3,7 +3,7 @@ using DetectionServer.Load;
 namespace FilterPruning.Samples.Tests.Server;
 
 /// <summary>More than the server can do.</summary>
-[Collection(RealServerCollection.Name)]
+[Collection(SharedServer.Name)]
 public class LoadTests(RealServer real)
 {
     private static readonly TimeSpan Duration = TimeSpan.FromSeconds(2);

@@ -5,7 +5,7 @@ using DetectionServer.Inference;
 namespace FilterPruning.Samples.Tests.Server;
 
 /// <summary>The program as it is started and stopped by an operating system.</summary>
-[Collection(RealServerCollection.Name)]
+[Collection(SharedServer.Name)]
 public class ProcessTests(RealServer real)
 {
     [Fact]

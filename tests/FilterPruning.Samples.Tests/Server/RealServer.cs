@@ -29,7 +29,7 @@ public sealed class RealServer : IAsyncLifetime
 }
 
 [CollectionDefinition(Name)]
-public sealed class RealServerCollection : ICollectionFixture<RealServer>
+public sealed class SharedServer : ICollectionFixture<RealServer>
 {
     public const string Name = "server with its models";
 }

@@ -103,7 +103,7 @@ public sealed class PlanSchemaTests : IDisposable
             ["layers"] = new JsonArray([.. makers.Select(layer => (JsonNode)new JsonObject { ["name"] = layer.Name, ["removedOutputs"] = new JsonArray([.. layer.RemovedOutputs.Select(channel => (JsonNode)channel)]) })]),
         }.ToJsonString();
         Assert.True(await PlanSchema.AcceptsAsync(outline));
-        Assert.Contains("settings", Assert.Throws<PruningException>(() => PruningPlan.FromJson(outline)).Message, StringComparison.Ordinal);
+        Assert.Contains("missing required properties", Assert.Throws<PruningException>(() => PruningPlan.FromJson(outline)).Message, StringComparison.Ordinal);
 
         var complete = PruningPlan.FromJson(outline, graph);
         await PlanSchema.CheckCompleteAsync(complete.ToJson());

@@ -86,6 +86,9 @@ public sealed class HostilePthTests
     }
 
     [Fact]
+    public void A_namespace_that_is_its_own_attributes() => RejectedPickle(ModelFileErrorKind.InvalidPickle, "\u0080\u0002cargparse\nNamespace\n)\u0081q\0h\0b.");
+
+    [Fact]
     public void A_reduce_within_a_reduce_within_a_reduce()
     {
         // eval(eval(…)) fifty times over: the innermost name is already refused.

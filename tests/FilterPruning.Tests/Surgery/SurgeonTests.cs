@@ -55,6 +55,25 @@ public class SurgeonTests
         }
     }
 
+    /// <summary>Larger than one block of rows, so that it is narrowed block by block along both axes.</summary>
+    [Fact]
+    public void A_large_weight_keeps_just_what_stays_along_both_axes()
+    {
+        using var scope = NewDisposeScope();
+        using var net = nn.Sequential(("first", nn.Linear(4, 900)), ("relu", nn.ReLU()), ("second", nn.Linear(900, 1100)), ("relu2", nn.ReLU()), ("last", nn.Linear(1100, 3)));
+        var graph = DependencyGraph.Trace(net, ones(2, 4));
+        var before = ((TorchSharp.Modules.Linear)net[2]).weight.detach().clone();
+        var plan = PruningPlanner.CreatePlan(graph, new PruningOptions { Ratio = 0.3 });
+        var layer = plan.Find("second")!;
+        using var cut = Surgeon.Apply(graph, plan);
+        var (rows, columns) = (Enumerable.Range(0, 1100).Except(layer.RemovedOutputs), Enumerable.Range(0, 900).Except(layer.RemovedInputs));
+        var expected = before.index_select(0, tensor(rows.Select(row => (long)row).ToArray())).index_select(1, tensor(columns.Select(column => (long)column).ToArray()));
+        Assert.Equal([770L, 630], expected.shape);
+        Assert.True(expected.equal(((TorchSharp.Modules.Linear)net[2]).weight).all().item<bool>());
+        cut.Undo();
+        Assert.True(before.equal(((TorchSharp.Modules.Linear)net[2]).weight).all().item<bool>());
+    }
+
     [Fact]
     public void Predicted_cost_is_the_cost_measured_after_the_cut()
     {
