@@ -52,7 +52,7 @@ internal static class KillRun
             }
 
             foreach (var (name, tally) in tallies)
-                tell(string.Create(CultureInfo.InvariantCulture, $"| {name} | {tally.Runs} runs | {tally.Kills} kills | {tally.AtWrites} at a write | {tally.Leftovers} left something half written | {tally.Seconds:0} s |"));
+                tell(string.Create(CultureInfo.InvariantCulture, $"| {name} | {tally.Runs} runs | {tally.Kills} kills | {tally.AtWrites} at a write | {tally.Leftovers} left a partial file or a lock | {tally.Seconds:0} s |"));
             failures.ForEach(tell);
             return failures.Count == 0;
         }
