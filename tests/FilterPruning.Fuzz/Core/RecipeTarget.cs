@@ -43,14 +43,14 @@ internal sealed class RecipeTarget : ReaderTarget
 
     public override byte[] Repair(byte[] input, Mutator mutator) => SafetensorsTarget.Repaired(mutator.Random.OneIn(2) ? ChangePlan(input, mutator) : input, mutator);
 
-    private static nn.Module Fresh() => nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2));
+    private static TorchSharp.Modules.Sequential Fresh() => nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2));
 
     private static string[] Shapes(nn.Module model) => [.. model.state_dict().Select(entry => $"{entry.Key} {string.Join(',', entry.Value.shape)}")];
 
     private static byte[] Valid()
     {
         using var scope = NewDisposeScope();
-        using var model = (TorchSharp.Modules.Sequential)Fresh();
+        using var model = Fresh();
         model.eval();
         var graph = Graph.DependencyGraph.Trace(model, ones(2, 3));
         var plan = PruningPlanner.CreatePlan(graph, new PruningOptions { Ratio = 0.5 });
