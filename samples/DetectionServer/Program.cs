@@ -1,7 +1,5 @@
 using DetectionServer;
 
-// The C library keeps memory that detectors free, instead of clearing fresh pages for each picture.
-FilterPruning.Inference.AllocatorTuning.KeepFreedMemory();
 try
 {
     await using var app = DetectionApp.Create(args);

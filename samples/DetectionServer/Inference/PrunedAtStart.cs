@@ -24,7 +24,8 @@ internal static class PrunedAtStart
 
         var graph = DependencyGraph.Trace(model, detector => detector.Detect([images[0]]));
         cancellation.ThrowIfCancellationRequested();
-        var plan = PruningPlanner.CreatePlan(graph, new PruningOptions { Ratio = ratio });
+        // Widths in whole vectors of the processor's kernels.
+        var plan = PruningPlanner.CreatePlan(graph, new PruningOptions { Ratio = ratio, ChannelMultiple = 8 });
         var calibration = new CalibrationForward();
         LeastSquaresRepair.Apply(model, graph, plan, images, (detector, image) => calibration.Run(detector, image), cancellation: cancellation);
         using var cut = Surgeon.Apply(graph, plan);

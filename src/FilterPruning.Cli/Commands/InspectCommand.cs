@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json.Nodes;
 using FilterPruning.Graph;
 using FilterPruning.Planning;
+using FilterPruning.Storage;
 
 namespace FilterPruning.Cli.Commands;
 
@@ -30,11 +31,13 @@ internal static class InspectCommand
         command.Options.Add(json);
         command.Runs((parsed, _) =>
         {
+            if (parsed.GetValue(groups) is { } path)
+                OutputFile.Check(path);
             var (detector, description) = model.Load(parsed);
             using var owned = detector;
             var graph = Output.WithProgress($"Tracing {description.Model}", _ => DetectorTrace.Run(detector, model.SizeOf(parsed, description)));
             if (parsed.GetValue(groups) is { } file)
-                File.WriteAllText(file, graph.ToJson());
+                AtomicFile.WriteText(file, graph.ToJson());
             if (parsed.GetValue(json))
                 Output.Json(ToJson(graph, parsed.GetValue(explain)));
             else if (parsed.GetValue(explain) is { } layer)

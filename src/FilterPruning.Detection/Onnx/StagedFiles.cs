@@ -2,7 +2,10 @@ using FilterPruning.Storage;
 
 namespace FilterPruning.Detection.Onnx;
 
-/// <summary>Files of one folder that appear together or not at all: written in a folder of their own beside their targets, moved at the end. A move that fails puts back what was there.</summary>
+/// <summary>
+/// Files of one folder that appear together or not at all: written in a folder of their own beside their targets, moved at the end. A move that fails puts back what was there. Each file is at any time the old one or
+/// the new one, also for whoever comes after a killed process; of several files some may then be new already.
+/// </summary>
 internal sealed class StagedFiles : IDisposable
 {
     private readonly List<string> _targets = [];
@@ -10,9 +13,7 @@ internal sealed class StagedFiles : IDisposable
     private bool _created;
 
     /// <param name="path">One of the targets: it names the folder.</param>
-    public StagedFiles(string path) =>
-        // The process number keeps two writers of one target apart.
-        _folder = $"{path}.{Environment.ProcessId}.partial";
+    public StagedFiles(string path) => _folder = PartialFolders.Of(path);
 
     /// <summary>Where a target is until the end, under its own name.</summary>
     public string Staged(string path) => Path.Combine(_folder, Path.GetFileName(path));
@@ -24,6 +25,8 @@ internal sealed class StagedFiles : IDisposable
         {
             if (!_created && Path.GetDirectoryName(Path.GetFullPath(path)) is { } parent && !Directory.Exists(parent))
                 throw new DirectoryNotFoundException($"There is no folder '{parent}'.");
+            if (!_created)
+                PartialFolders.RemoveLeftovers(path);
             Directory.CreateDirectory(_folder);
             _created = true;
             using var stream = new FileStream(Staged(path), FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16);
@@ -45,10 +48,11 @@ internal sealed class StagedFiles : IDisposable
         {
             try
             {
-                if (File.Exists(path))
-                    File.Move(path, Former(path), overwrite: true);
+                // A copy: were the old file moved away, a killed process would leave none.
+                if (_targets.Count > 1 && File.Exists(path))
+                    File.Copy(path, Former(path), overwrite: true);
                 moved.Add(path);
-                File.Move(Staged(path), path);
+                File.Move(Staged(path), path, overwrite: true);
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException)
             {
@@ -67,10 +71,12 @@ internal sealed class StagedFiles : IDisposable
 
     private void PutBack(string path)
     {
-        if (!File.Exists(Staged(path)))
-            File.Delete(path);
+        if (File.Exists(Staged(path)))
+            return; // the one that could not be moved
         if (File.Exists(Former(path)))
-            File.Move(Former(path), path);
+            File.Move(Former(path), path, overwrite: true);
+        else
+            File.Delete(path);
     }
 
     private string Former(string path) => Staged(path) + ".former";

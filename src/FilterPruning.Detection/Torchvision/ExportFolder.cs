@@ -1,8 +1,10 @@
+using System.Globalization;
+using FilterPruning.Detection.Onnx;
 using FilterPruning.Storage;
 
 namespace FilterPruning.Detection.Torchvision;
 
-/// <summary>Writes a folder of files beside its target and renames it when it is complete.</summary>
+/// <summary>Writes a folder of files beside its target and renames it when it is complete. A process that is killed between the two renames of a replacement leaves the old folder as <c>TARGET.PROCESS.old</c>.</summary>
 internal static class ExportFolder
 {
     /// <param name="folder">The folder to make or replace.</param>
@@ -14,8 +16,8 @@ internal static class ExportFolder
     {
         var target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
         Check(folder, target, files);
-        // The process number keeps two writers of one target apart; it leaves no trace in the result.
-        var (partial, old) = ($"{target}.{Environment.ProcessId}.partial", $"{target}.{Environment.ProcessId}.old");
+        var (partial, old) = (PartialFolders.Of(target), string.Create(CultureInfo.InvariantCulture, $"{target}.{Environment.ProcessId}.old"));
+        PartialFolders.RemoveLeftovers(target);
         try
         {
             Directory.CreateDirectory(partial);

@@ -3,6 +3,7 @@ using FilterPruning.Fuzz.Engine;
 using FilterPruning.Planning;
 using FilterPruning.Storage;
 using FilterPruning.Surgery;
+using TorchSharp.Modules;
 
 namespace FilterPruning.Fuzz.Core;
 
@@ -43,14 +44,14 @@ internal sealed class RecipeTarget : ReaderTarget
 
     public override byte[] Repair(byte[] input, Mutator mutator) => SafetensorsTarget.Repaired(mutator.Random.OneIn(2) ? ChangePlan(input, mutator) : input, mutator);
 
-    private static TorchSharp.Modules.Sequential Fresh() => nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2));
+    private static Sequential Fresh() => nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2));
 
     private static string[] Shapes(nn.Module model) => [.. model.state_dict().Select(entry => $"{entry.Key} {string.Join(',', entry.Value.shape)}")];
 
     private static byte[] Valid()
     {
         using var scope = NewDisposeScope();
-        using var model = Fresh();
+        using var model = (TorchSharp.Modules.Sequential)Fresh();
         model.eval();
         var graph = Graph.DependencyGraph.Trace(model, ones(2, 3));
         var plan = PruningPlanner.CreatePlan(graph, new PruningOptions { Ratio = 0.5 });

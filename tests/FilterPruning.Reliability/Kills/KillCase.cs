@@ -90,17 +90,10 @@ internal sealed class FineTuneCase(string pruned) : TrainCase
             "--out", Path.Combine(folder, Results[0])];
 }
 
-/// <summary>A model and its plan saved over older files.</summary>
-internal sealed class PruneCase : KillCase
+/// <summary>Results that replace older files, each of which is at any time the old one or the new one.</summary>
+internal abstract class ReplaceCase : KillCase
 {
     private const string Old = "what was there before";
-
-    public override string Name => "prune";
-
-    public override IReadOnlyList<string> Results => ["out.safetensors", "plan.json"];
-
-    public override string[] Arguments(string folder) =>
-        ["prune", "--weights", ToolProcess.Sample, "--ratio", "0.4", "--out", Path.Combine(folder, Results[0]), "--plan", Path.Combine(folder, Results[1])];
 
     public override void Prepare(string folder)
     {
@@ -123,4 +116,25 @@ internal sealed class PruneCase : KillCase
 
         return null;
     }
+}
+
+/// <summary>A pruned model and its plan.</summary>
+internal sealed class PruneCase : ReplaceCase
+{
+    public override string Name => "prune";
+
+    public override IReadOnlyList<string> Results => ["out.safetensors", "plan.json"];
+
+    public override string[] Arguments(string folder) =>
+        ["prune", "--weights", ToolProcess.Sample, "--ratio", "0.4", "--out", Path.Combine(folder, Results[0]), "--plan", Path.Combine(folder, Results[1])];
+}
+
+/// <summary>A detector as an ONNX graph.</summary>
+internal sealed class ExportCase : ReplaceCase
+{
+    public override string Name => "export";
+
+    public override IReadOnlyList<string> Results => ["out.onnx"];
+
+    public override string[] Arguments(string folder) => ["export", "--weights", ToolProcess.Sample, "--format", "onnx", "--verify", "false", "--out", Path.Combine(folder, Results[0])];
 }

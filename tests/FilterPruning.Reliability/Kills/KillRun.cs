@@ -67,7 +67,7 @@ internal static class KillRun
     private static List<KillCase> Cases(string root, IReadOnlyList<string> only)
     {
         var pruned = Path.Combine(root, "pruned.safetensors");
-        List<KillCase> all = [new TrainCase(), new ScanCase(), new StudyCase(), new PruneCase(), new FineTuneCase(pruned)];
+        List<KillCase> all = [new TrainCase(), new ScanCase(), new StudyCase(), new PruneCase(), new ExportCase(), new FineTuneCase(pruned)];
         var chosen = all.Where(entry => only.Count == 0 || only.Contains(entry.Name)).ToList();
         if (chosen.Count == 0)
             throw new ArgumentException($"--only is '{string.Join(',', only)}'; allowed are {string.Join(", ", all.Select(entry => entry.Name))}.");
@@ -123,7 +123,7 @@ internal static class KillRun
     private static string? AtEnd(KillCase entry, Reference reference, string results) =>
         entry.AtEnd(results, reference.Folder) ?? (Strays(entry, results).Where(name => !name.EndsWith(".torn", StringComparison.Ordinal)).ToList() is { Count: > 0 } strays ? $"left {string.Join(", ", strays)}" : null);
 
-    private static IEnumerable<string> Strays(KillCase entry, string results) => Directory.EnumerateFiles(results).Select(file => Path.GetFileName(file)).Except(entry.Results);
+    private static IEnumerable<string> Strays(KillCase entry, string results) => Directory.EnumerateFileSystemEntries(results).Select(path => Path.GetFileName(path)).Except(entry.Results);
 
     private static ToolEnd Needed(ToolEnd end) => end.ExitCode == 0 ? end : throw new InvalidOperationException($"The tool ended with {end.ExitCode}: {end.Errors}");
 }

@@ -11,7 +11,7 @@ namespace FilterPruning.Tests.Reliability;
 public class ModelUseTests
 {
     [Fact]
-    public void Runs_do_not_disturb_each_other_and_a_change_waits_for_none_of_its_own()
+    public async Task Runs_do_not_disturb_each_other_and_a_change_waits_for_none_of_its_own()
     {
         using var model = nn.Sequential(nn.Linear(2, 2));
         using (ModelUse.Run(model))
@@ -25,7 +25,7 @@ public class ModelUseTests
         {
             // What a change starts belongs to it, on whatever thread.
             OnAnotherThread(() => ModelUse.Run(model).Dispose());
-            Task.Run(() => ModelUse.Run(model).Dispose(), TestContext.Current.CancellationToken).GetAwaiter().GetResult();
+            await Task.Run(() => ModelUse.Run(model).Dispose(), TestContext.Current.CancellationToken);
         }
     }
 
