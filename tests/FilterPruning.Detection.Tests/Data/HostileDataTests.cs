@@ -84,7 +84,9 @@ public sealed class HostileDataTests : IDisposable
         var annotations = new JsonArray([.. Enumerable.Range(1, 600).Select(id => JsonNode.Parse($$"""{"id":{{id}},"image_id":1,"category_id":1,"segmentation":[[0,0,9,0,9,9]]}"""))]);
         File.WriteAllText(_folder.File("a.json"), new JsonObject
         {
-            ["images"] = new JsonArray(JsonNode.Parse("""{"id":1,"file_name":"a.png","height":2000,"width":2000}""")), ["categories"] = new JsonArray(JsonNode.Parse("""{"id":1,"name":"a"}""")), ["annotations"] = annotations,
+            ["images"] = new JsonArray(JsonNode.Parse("""{"id":1,"file_name":"a.png","height":2000,"width":2000}""")),
+            ["categories"] = new JsonArray(JsonNode.Parse("""{"id":1,"name":"a"}""")),
+            ["annotations"] = annotations,
         }.ToJsonString());
         var error = Assert.Throws<DatasetException>(() => CocoDataset.Open(_folder.File("a.json"), _folder.File("images")).Load(0).Dispose());
         Assert.Contains("2400000000 bytes", error.Message, StringComparison.Ordinal);

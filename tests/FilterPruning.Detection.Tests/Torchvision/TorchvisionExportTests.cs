@@ -62,8 +62,18 @@ public sealed class TorchvisionExportTests : IDisposable
         {
             var model = MaskRcnn.Create($"maskrcnn_{backbone}_fpn", 3, Small.Options with
             {
-                Norm = norm, NormEps = 1e-3, MaskLayers = 2, SizeDivisible = 64, AspectRatios = [0.4, 1.3], RpnScoreThresh = 0.01, BoxScoreThresh = 0.02, BoxRegWeights = [8, 9, 4, 6],
-                ImageMean = [0.4, 0.5, 0.6], ImageStd = [0.3, 0.2, 0.25], TrainMinSizes = [48, 64, 80], TrainableLayers = norm == BackboneNorm.Live ? 5 : 2,
+                Norm = norm,
+                NormEps = 1e-3,
+                MaskLayers = 2,
+                SizeDivisible = 64,
+                AspectRatios = [0.4, 1.3],
+                RpnScoreThresh = 0.01,
+                BoxScoreThresh = 0.02,
+                BoxRegWeights = [8, 9, 4, 6],
+                ImageMean = [0.4, 0.5, 0.6],
+                ImageStd = [0.3, 0.2, 0.25],
+                TrainMinSizes = [48, 64, 80],
+                TrainableLayers = norm == BackboneNorm.Live ? 5 : 2,
             });
             ParityFormula.Fill(model, name, basic: backbone == "resnet18");
             model.eval();

@@ -60,8 +60,15 @@ internal sealed class Fuzzer
 
         return new FuzzResult
         {
-            Reader = _target.Name, Inputs = _inputs, Accepted = _accepted, Corpus = _corpus, Edges = _coverage?.Edges ?? 0, Seconds = watch.Elapsed.TotalSeconds,
-            Slowest = _slowest, MostBytes = _mostBytes, Findings = [.. _findings.Values],
+            Reader = _target.Name,
+            Inputs = _inputs,
+            Accepted = _accepted,
+            Corpus = _corpus,
+            Edges = _coverage?.Edges ?? 0,
+            Seconds = watch.Elapsed.TotalSeconds,
+            Slowest = _slowest,
+            MostBytes = _mostBytes,
+            Findings = [.. _findings.Values],
         };
     }
 
