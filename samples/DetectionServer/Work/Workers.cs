@@ -80,7 +80,7 @@ internal sealed partial class Workers(
                 set_num_threads(threads);
             detector = factory.Create();
         }
-#pragma warning disable CA1031
+#pragma warning disable CA1031 // whatever kept a worker from its models is what the server says when it is asked whether it is ready
         catch (Exception error)
 #pragma warning restore CA1031
         {
