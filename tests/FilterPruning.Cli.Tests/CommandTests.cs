@@ -85,6 +85,14 @@ public sealed class CommandTests : IDisposable
             Assert.InRange((double)eval.Json["box"]![name]!, -1, 1);
         }
 
+        var beside = await Tool.RunAsync("eval", "--weights", pruned, "--against", Sample, "--rounds", "1", "--data", "shapescenes", "--images", "4", "--json");
+        var alone = await Tool.RunAsync("eval", "--weights", Sample, "--data", "shapescenes", "--images", "4", "--json");
+        var against = beside.Json["against"]!;
+        Assert.Equal(alone.Json.ToJsonString(), against["figures"]!.ToJsonString());
+        Assert.Equal((long)json["parameters"]!["before"]!, (long)against["parameters"]!["against"]!);
+        Assert.Equal((long)json["parameters"]!["after"]!, (long)against["parameters"]!["this"]!);
+        Assert.Equal((double)against["latencyMs"]!["against"]! / (double)against["latencyMs"]!["this"]!, (double)against["speedup"]!, 1e-3 * (double)against["speedup"]!);
+
         using (var sample = ShapeScenes.Create(4, 0).Load(1))
             ImageFile.SavePng(sample.Image, _folder["scene.png"]);
         var detect = await Tool.RunAsync("detect", "--weights", pruned, _folder["scene.png"], "--score", "0.3", "--out", _folder["found"], "--json");

@@ -12,10 +12,11 @@ namespace FilterPruning.Inference;
 /// </remarks>
 public sealed class FusedLinear : IFusedLayer, IDisposable
 {
-    // The order of the weights is asked for this many rows, whatever comes.
-    private const long TypicalRows = 1000;
+    // Which order of the weights the kernel wants changes with the number of rows, and at narrow widths with no pattern; a wrong order costs several times the layer's own time. So rows are filled up to a
+    // multiple of this, which makes few numbers to ask for, and none to fill up at the usual 1000 or 2000.
+    private const long RowStep = 40;
 
-    // Kernels want the same order of the weights for all numbers of rows but small ones. With fewer rows than this it could be another, which would cost more than it saves; they take the layer as it is.
+    // Fewer rows take the layer as it is: filling up would cost more than it saves.
     private const long FewestRows = 128;
 
     private static readonly ConvolutionShape Shape = new([0, 0], [1, 1], [1, 1], 1);
@@ -73,10 +74,11 @@ public sealed class FusedLinear : IFusedLayer, IDisposable
         if (!IsFusedFor(input))
             return Plain(input, relu).MoveToOuterDisposeScope();
         var rows = input.shape[0];
-        var (packed, weight) = Packed();
-        var map = input.contiguous().view(1, 1, rows, input.shape[1]).permute(0, 3, 1, 2); // [1, in, 1, N]
-        var output = OneDnn.Convolve(map, weight, packed.Bias, packed.Shape, null, relu); // [1, out, 1, N]
-        return output.permute(0, 2, 3, 1).reshape(rows, -1).MoveToOuterDisposeScope();
+        var filled = (rows + RowStep - 1) / RowStep * RowStep;
+        var (packed, weight) = Packed(filled);
+        var map = FilledUp(input, filled).view(1, 1, filled, input.shape[1]).permute(0, 3, 1, 2); // [1, in, 1, M]
+        var output = OneDnn.Convolve(map, weight, packed.Bias, packed.Shape, null, relu); // [1, out, 1, M]
+        return output.permute(0, 2, 3, 1).reshape(filled, -1).narrow(0, 0, rows).MoveToOuterDisposeScope();
     }
 
     /// <summary>Lets go of the ordered weights; the layer stays.</summary>
@@ -91,7 +93,18 @@ public sealed class FusedLinear : IFusedLayer, IDisposable
     /// <summary>The same layer alone, prepared without anyone knowing: to time it.</summary>
     internal static FusedLinear Alone(nn.Module<Tensor, Tensor> layer) => new(layer) { _prepared = true };
 
-    private (PackedConvolution Packed, Tensor Weight) Packed()
+    // [N, in] → [M, in] with rows of zeros at the end
+    private static Tensor FilledUp(Tensor input, long rows)
+    {
+        if (input.shape[0] == rows)
+            return input.contiguous();
+        var filled = empty([rows, input.shape[1]]);
+        filled.narrow(0, 0, input.shape[0]).copy_(input);
+        filled.narrow(0, input.shape[0], rows - input.shape[0]).zero_();
+        return filled;
+    }
+
+    private (PackedConvolution Packed, Tensor Weight) Packed(long rows)
     {
         lock (_lock)
         {
@@ -102,7 +115,7 @@ public sealed class FusedLinear : IFusedLayer, IDisposable
                 _packed = new PackedConvolution(Shape, sources, 0, Make);
             }
 
-            return (_packed, _packed.For([1, _layer.weight.shape[1], 1, TypicalRows]));
+            return (_packed, _packed.For([1, _layer.weight.shape[1], 1, rows]));
         }
     }
 

@@ -27,6 +27,7 @@ public readonly record struct LayerLatency(string Name, double Milliseconds);
 public sealed class LatencyModel
 {
     private const int Passes = 3;
+    private const double LongestBesideWider = 1.05;
 
     private readonly DependencyGraph _graph;
     private readonly Dictionary<string, Part> _parts;
@@ -100,13 +101,19 @@ public sealed class LatencyModel
             foreach (var layer in timed)
             {
                 cancellation.ThrowIfCancellationRequested();
-                parts[layer.Name] = Part.Of(layer, options, (call, inputs, outputs) => cache.Get($"{place}: {Kernel(layer, call)} {inputs}>{outputs}", () => time(layer, call, inputs, outputs)));
+                parts[layer.Name] = Part.Of(layer, options, (call, inputs, outputs, again) =>
+                {
+                    var key = $"{place}: {Kernel(layer, call)} {inputs}>{outputs}";
+                    return again ? cache.Again(key, Time) : cache.Get(key, Time);
+
+                    double Time() => time(layer, call, inputs, outputs);
+                });
                 options.Progress?.Report(0.9 * parts.Count / timed.Count);
             }
 
             var whole = clock(() => RunOnce(graph), device, options.Repeats);
             var perElement = PerElement(timed, device, clock, options.Repeats);
-            var multiple = options.MeasureMultiple ? WidthMultiple.Of(timed, parts.ToDictionary(entry => entry.Key, entry => entry.Value.Whole), (layer, call, width) => cache.Get($"{place}: {Kernel(layer, call)} {width}>{width}", () => time(layer, call, width, width))) : 1;
+            var multiple = options.MeasureMultiple ? WidthMultiple.Of(timed, parts.ToDictionary(entry => entry.Key, entry => entry.Value.Whole), (layer, call, inputs, outputs) => cache.Get($"{place}: {Kernel(layer, call)} {inputs}>{outputs}", () => time(layer, call, inputs, outputs))) : 1;
             options.Progress?.Report(1);
             var model = new LatencyModel(graph, parts, whole, perElement, multiple);
             cache.Save();
@@ -212,15 +219,32 @@ public sealed class LatencyModel
             return total;
         }
 
-        public static Part Of(TracedLayer layer, LatencyOptions options, Func<LayerCall, int, int, double> time)
+        public static Part Of(TracedLayer layer, LatencyOptions options, Func<LayerCall, int, int, bool, double> time)
         {
             var passes = layer.Mapping == ChannelMapping.ChannelWise;
             var inputs = Widths(layer.InputChannels, options.Shares);
             var outputs = passes ? [] : Widths(layer.OutputChannels, options.Shares);
-            var grids = layer.Calls.Select(call => new LatencyGrid(inputs, outputs, passes
-                ? [.. inputs.Select(width => time(call, width, width))]
-                : [.. inputs.SelectMany(input => outputs.Select(output => time(call, input, output)))])).ToList();
+            var grids = layer.Calls.Select(call => new LatencyGrid(inputs, outputs, Times(call))).ToList();
             return new Part(layer.InputChannels, layer.OutputChannels, grids, layer.Calls.Sum(call => call.OutputShape.Aggregate(1.0, (product, side) => product * side)));
+
+            double[] Times(LayerCall call)
+            {
+                var row = Math.Max(1, outputs.Length);
+                var times = Enumerable.Range(0, inputs.Length * row).Select(at => At(at, again: false)).ToArray();
+                // Where a narrower layer seems to take longer, something else may have taken the processor: it is timed once more.
+                var wider = new double[times.Length];
+                for (var at = times.Length - 1; at >= 0; at--)
+                {
+                    wider[at] = Math.Min((at + 1) % row > 0 ? wider[at + 1] : double.PositiveInfinity, at + row < times.Length ? wider[at + row] : double.PositiveInfinity);
+                    if (times[at] > LongestBesideWider * wider[at])
+                        times[at] = At(at, again: true);
+                    wider[at] = Math.Min(wider[at], times[at]);
+                }
+
+                return times;
+
+                double At(int at, bool again) => time(call, inputs[at / row], passes ? inputs[at] : outputs[at % row], again);
+            }
         }
 
         private static int[] Widths(int channels, IReadOnlyList<double> shares) => [.. shares.Select(share => Math.Max(1, (int)Math.Round(share * channels))).Distinct()];

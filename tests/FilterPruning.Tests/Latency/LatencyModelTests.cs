@@ -111,6 +111,32 @@ public sealed class LatencyModelTests : IDisposable
         Assert.Equal(1, Model(Product, multiple: true).ChannelMultiple);
     }
 
+    /// <summary>Kernels that fill up the last eight: a width in between is never slower than the next multiple, and still a waste beside the nearest. Time that grows evenly gains nothing.</summary>
+    [Theory]
+    [InlineData(8)]
+    [InlineData(16)]
+    public void Widths_are_rounded_where_time_grows_in_steps(int lanes)
+    {
+        int Filled(int width) => (width + lanes - 1) / lanes * lanes;
+        Assert.Equal(lanes, Model((layer, inputs, outputs) => Product(layer, Filled(inputs), Filled(outputs)), multiple: true).ChannelMultiple);
+        Assert.Equal(1, Model((layer, inputs, outputs) => 1 + (0.01 * (inputs + outputs)), multiple: true).ChannelMultiple);
+    }
+
+    /// <summary>Something else takes the processor while one width is timed for the first time.</summary>
+    [Theory]
+    [InlineData("second", 16, 32)]
+    [InlineData("second", 8, 4)]
+    [InlineData("norm", 16, 16)]
+    public void A_time_that_is_longer_than_that_of_a_wider_layer_is_taken_again(string name, int inputs, int outputs)
+    {
+        var disturbed = 0;
+        var model = Model((layer, i, o) => Product(layer, i, o) * ((layer.Name, i, o) == (name, inputs, outputs) && disturbed++ == 0 ? 20 : 1));
+        Assert.Equal(2, disturbed);
+        var plan = PruningPlanner.CreatePlan(_graph, new PruningOptions { Ratio = 0.5 });
+        Assert.Equal(Model(Product).Of(plan), model.Of(plan), 1e-9);
+        Assert.Equal(Model(Product).Layers, model.Layers);
+    }
+
     [Fact]
     public void A_model_is_timed_on_its_own_layers_and_left_as_it_was()
     {
