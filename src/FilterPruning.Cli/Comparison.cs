@@ -20,15 +20,17 @@ internal sealed record Comparison(Comparison.Side Model, Comparison.Side Other)
     /// <summary>Evaluates the other model as well, and times both in turn, prepared for inference.</summary>
     /// <param name="model">A model.</param>
     /// <param name="measured">Its figures.</param>
-    /// <param name="otherFile">The other model's file, which says what it holds.</param>
+    /// <param name="otherFile">The other model's file.</param>
+    /// <param name="like">What it is taken to hold where it does not say so itself, as a plain state dict does not: the same architecture.</param>
     /// <param name="dataset">The images.</param>
     /// <param name="rounds">How often both are timed on each of the first four images.</param>
     /// <param name="cancellation">Looked at before each image.</param>
     /// <exception cref="ArgumentException">The other model has other classes.</exception>
-    public static Comparison Of(MaskRcnnModel model, EvaluationResult measured, string otherFile, IDetectionDataset dataset, int rounds, CancellationToken cancellation)
+    public static Comparison Of(MaskRcnnModel model, EvaluationResult measured, string otherFile, DetectorDescription like, IDetectionDataset dataset, int rounds, CancellationToken cancellation)
     {
-        var (other, description) = DetectorFile.Load(otherFile);
-        using var owned = other;
+        var description = DetectorFile.Describe(otherFile) ?? like;
+        using var other = description.Create();
+        CheckpointNote.Tell(otherFile, DetectorFile.LoadWeights(other, otherFile, weightsKey: null));
         other.eval();
         if (description.NumClasses - 1 != dataset.ClassNames.Count)
             throw new ArgumentException($"--against names a detector of {description.NumClasses - 1} classes, and the images of {dataset.Name} are labelled with {dataset.ClassNames.Count}. Give one that was trained on the same classes.");

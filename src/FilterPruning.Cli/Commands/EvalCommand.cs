@@ -38,7 +38,7 @@ internal static class EvalCommand
             using var owned = detector;
             var dataset = data.Open(parsed, description);
             var result = Measure(detector, dataset, dataset.Name, cancellation);
-            var comparison = otherFile is null ? null : Comparison.Of(detector, result, otherFile, dataset, parsed.GetValue(rounds), cancellation);
+            var comparison = otherFile is null ? null : Comparison.Of(detector, result, otherFile, description, dataset, parsed.GetValue(rounds), cancellation);
             if (parsed.GetValue(json))
             {
                 var figures = ToJson(result);
