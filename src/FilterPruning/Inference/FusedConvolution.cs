@@ -92,7 +92,7 @@ public sealed class FusedConvolution : IFusedLayer, IDisposable
         // A map one place wide lies in both layouts at once, which the fused sum refuses.
         var apart = added is not null && added.is_contiguous() && ChannelsLast.Is(added);
         var summand = added is null || apart ? null : ChannelsLast.Is(added) ? added : ChannelsLast.Of(added);
-        var output = OneDnn.Convolve(plain, weight, packed.Bias, packed.Shape, summand, (relu || _endsWithRelu) && !apart);
+        var output = FusedLayers.Run(_convolution!, () => OneDnn.Convolve(plain, weight, packed.Bias, packed.Shape, summand, (relu || _endsWithRelu) && !apart));
         if (apart)
             output.add_(added!);
         if (apart && relu)

@@ -17,6 +17,9 @@ internal static class FusedLayers
 {
     private static readonly ConditionalWeakTable<nn.Module, IFusedLayer> _prepared = [];
 
+    [ThreadStatic]
+    private static Action<nn.Module, bool>? _watcher;
+
     public static void Add(nn.Module module, IFusedLayer fused) => _prepared.AddOrUpdate(module, fused);
 
     public static void Remove(nn.Module module, IFusedLayer fused)
@@ -27,4 +30,28 @@ internal static class FusedLayers
 
     /// <summary>What a module is part of, or null.</summary>
     public static IFusedLayer? Of(nn.Module module) => _prepared.TryGetValue(module, out var fused) ? fused : null;
+
+    /// <summary>Tells of each run of a prepared layer on this thread, before it (true) and after it (false), until the result is disposed.</summary>
+    public static IDisposable Watch(Action<nn.Module, bool> watcher)
+    {
+        var before = _watcher;
+        _watcher = watcher;
+        return new Ending(() => _watcher = before);
+    }
+
+    /// <summary>Runs the operation of a prepared layer.</summary>
+    public static Tensor Run(nn.Module module, Func<Tensor> operation)
+    {
+        if (_watcher is not { } watcher)
+            return operation();
+        watcher(module, true);
+        var output = operation();
+        watcher(module, false);
+        return output;
+    }
+
+    private sealed class Ending(Action end) : IDisposable
+    {
+        public void Dispose() => end();
+    }
 }

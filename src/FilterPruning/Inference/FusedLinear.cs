@@ -77,7 +77,7 @@ public sealed class FusedLinear : IFusedLayer, IDisposable
         var filled = (rows + RowStep - 1) / RowStep * RowStep;
         var (packed, weight) = Packed(filled);
         var map = FilledUp(input, filled).view(1, 1, filled, input.shape[1]).permute(0, 3, 1, 2); // [1, in, 1, M]
-        var output = OneDnn.Convolve(map, weight, packed.Bias, packed.Shape, null, relu); // [1, out, 1, M]
+        var output = FusedLayers.Run(_module, () => OneDnn.Convolve(map, weight, packed.Bias, packed.Shape, null, relu)); // [1, out, 1, M]
         return output.permute(0, 2, 3, 1).reshape(filled, -1).narrow(0, 0, rows).MoveToOuterDisposeScope();
     }
 

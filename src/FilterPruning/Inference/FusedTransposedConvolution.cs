@@ -88,7 +88,7 @@ public sealed class FusedTransposedConvolution : IFusedLayer, IDisposable
         var (n, h, w) = (input.shape[0], input.shape[2], input.shape[3]);
         var plain = ChannelsLast.Is(input) ? input : ChannelsLast.Of(input);
         var (packed, weight) = Packed(plain);
-        var blocks = OneDnn.Convolve(plain, weight, packed.Bias, Shape, null, relu); // [N, k·k·C', H, W]
+        var blocks = FusedLayers.Run(_module, () => OneDnn.Convolve(plain, weight, packed.Bias, Shape, null, relu)); // [N, k·k·C', H, W]
         return blocks.permute(0, 2, 3, 1).reshape(n, h, w * _side * _side, -1).permute(0, 3, 1, 2).MoveToOuterDisposeScope();
     }
 

@@ -18,30 +18,30 @@ public readonly record struct LayerLatency(string Name, double Milliseconds);
 /// <remarks>
 /// <para>
 /// Every layer of one input is timed alone at some widths (<see cref="LatencyOptions.Shares"/>), layers of equal shapes once, on the device they are on; widths in between are interpolated. What a forward takes beyond its
-/// layers is split in two: moving the layers' outputs around (activations, sums, resizing) falls with the channels, the rest (selecting boxes, pasting masks, calls) stays. The first part is taken to be
-/// what a machine that moves data as fast as this one needs for three passes over all outputs, as long as there is that much.
+/// layers is shared out by where it happens: what is done in front of a layer (activations, sums, resizing, RoIAlign) makes that layer's input and is taken to fall with its channels; what is done in front of the model's first
+/// layer and behind its last (resizing the image, pasting masks), and what every call costs, stays.
 /// </para>
 /// <para>Layers are timed as they run at the moment: those of a model that is prepared for inference (<see cref="Inference.FusedConvolution"/> and its like) as the one operation they are part of.</para>
 /// <para>Times hold for the example that the model was traced on: trace with inputs of the size, and with as many objects, as in use. The model is run in evaluation mode and is afterwards as it was.</para>
 /// </remarks>
 public sealed class LatencyModel
 {
-    private const int Passes = 3;
     private const double LongestBesideWider = 1.05;
 
     private readonly DependencyGraph _graph;
     private readonly Dictionary<string, Part> _parts;
-    private readonly double _moving;
+    private readonly double _between;
     private readonly double _fixed;
-    private readonly double _elements;
 
-    private LatencyModel(DependencyGraph graph, Dictionary<string, Part> parts, double whole, double perElement, int multiple)
+    private LatencyModel(DependencyGraph graph, Dictionary<string, Part> parts, double whole, IReadOnlyDictionary<string, double> gaps, int multiple)
     {
-        (_graph, _parts, ChannelMultiple, Measured) = (graph, parts, multiple, whole);
-        _elements = parts.Values.Sum(part => part.Elements);
+        (_graph, ChannelMultiple, Measured) = (graph, multiple, whole);
+        // Watched layers take longer than alone or not, and gaps with them: what is left beyond the layers is shared out in the gaps' proportions.
         var beyond = Math.Max(0, whole - parts.Values.Sum(part => part.Whole));
-        _moving = Math.Min(beyond, Passes * perElement * _elements);
-        _fixed = beyond - _moving;
+        var scale = gaps.Values.Sum() is var all and > 0 ? beyond / all : 0;
+        _parts = parts.ToDictionary(entry => entry.Key, entry => entry.Value with { Before = scale * gaps.GetValueOrDefault(entry.Key) }, StringComparer.Ordinal);
+        _between = _parts.Values.Sum(part => part.Before);
+        _fixed = beyond - _between;
     }
 
     /// <summary>The median milliseconds of the traced forward, measured whole.</summary>
@@ -67,7 +67,7 @@ public sealed class LatencyModel
     public static LatencyModel Measure(DependencyGraph graph, LatencyOptions? options = null, CancellationToken cancellation = default)
     {
         options ??= new LatencyOptions();
-        return Measure(graph, options, new LayerTimer(options).Time, LayerTimer.Clock, cancellation);
+        return Measure(graph, options, new LayerTimer(options).Time, LayerTimer.Clock, ForwardGaps.Measure, cancellation);
     }
 
     /// <summary>The median milliseconds of a traced model's forward as the model is now, cut or prepared for inference since: to hold against <see cref="Of(PruningPlan)"/>.</summary>
@@ -84,7 +84,12 @@ public sealed class LatencyModel
 
     /// <summary>The same with other clocks.</summary>
     internal static LatencyModel Measure(
-        DependencyGraph graph, LatencyOptions options, Func<TracedLayer, LayerCall, int, int, double> time, Func<Action, Device, int, double> clock, CancellationToken cancellation)
+        DependencyGraph graph,
+        LatencyOptions options,
+        Func<TracedLayer, LayerCall, int, int, double> time,
+        Func<Action, Device, int, double> clock,
+        Func<IReadOnlyList<TracedLayer>, Action, Device, int, IReadOnlyDictionary<string, double>> gaps,
+        CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(graph);
         options.Validate();
@@ -112,10 +117,10 @@ public sealed class LatencyModel
             }
 
             var whole = clock(() => RunOnce(graph), device, options.Repeats);
-            var perElement = PerElement(timed, device, clock, options.Repeats);
+            var between = gaps(timed, () => RunOnce(graph), device, options.Repeats);
             var multiple = options.MeasureMultiple ? WidthMultiple.Of(timed, parts.ToDictionary(entry => entry.Key, entry => entry.Value.Whole), (layer, call, inputs, outputs) => cache.Get($"{place}: {Kernel(layer, call)} {inputs}>{outputs}", () => time(layer, call, inputs, outputs))) : 1;
             options.Progress?.Report(1);
-            var model = new LatencyModel(graph, parts, whole, perElement, multiple);
+            var model = new LatencyModel(graph, parts, whole, between, multiple);
             cache.Save();
             return model;
         }
@@ -141,25 +146,23 @@ public sealed class LatencyModel
     public double Of(IReadOnlyList<LayerPlan> layers)
     {
         ArgumentNullException.ThrowIfNull(layers);
-        var (total, elements) = (_fixed, _elements);
+        var total = _fixed;
         foreach (var part in _parts.Values)
-            total += part.Whole;
+            total += part.Whole + part.Before;
         foreach (var layer in layers)
         {
             if (!_parts.TryGetValue(layer.Name, out var part))
                 continue;
             if (layer.InputChannels != part.InputChannels || layer.OutputChannels != part.OutputChannels)
                 throw new ArgumentException($"'{layer.Name}' has {layer.InputChannels} input and {layer.OutputChannels} output channels in the plan, and {part.InputChannels} and {part.OutputChannels} in the model that was measured. Give a plan for that model.", nameof(layers));
-            total += part.Of(layer.KeptInputs, Filled(part, layer.KeptOutputs)) - part.Whole;
-            elements -= part.Elements * (layer.OutputChannels - layer.KeptOutputs) / layer.OutputChannels;
+            total += part.Of(layer.KeptInputs, Filled(part, layer.KeptOutputs)) - part.Whole - part.Before;
         }
 
-        return total + Moving(elements);
+        return total;
     }
 
-    /// <summary>Microseconds of one layer at other widths, with its share of moving outputs around; for searches that add layers up.</summary>
-    internal double Microseconds(TracedLayer layer, int inputs, int outputs) =>
-        _parts.TryGetValue(layer.Name, out var part) ? 1000 * (part.Of(inputs, Filled(part, outputs)) + Moving(part.Elements * outputs / layer.OutputChannels)) : 0;
+    /// <summary>Microseconds of one layer at other widths, with what is done in front of it; for searches that add layers up.</summary>
+    internal double Microseconds(TracedLayer layer, int inputs, int outputs) => _parts.TryGetValue(layer.Name, out var part) ? 1000 * part.Of(inputs, Filled(part, outputs)) : 0;
 
     /// <summary>Microseconds of everything that is not one of the layers.</summary>
     internal double FixedMicroseconds => 1000 * _fixed;
@@ -171,7 +174,7 @@ public sealed class LatencyModel
     public string ToText()
     {
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"{Measured:0.00} ms a forward; {_parts.Values.Sum(part => part.Whole):0.00} ms in layers, {_moving:0.00} ms moving their outputs, {_fixed:0.00} ms fixed. Widths in multiples of {ChannelMultiple}.");
+        text.AppendLine(CultureInfo.InvariantCulture, $"{Measured:0.00} ms a forward; {_parts.Values.Sum(part => part.Whole):0.00} ms in layers, {_between:0.00} ms between them, {_fixed:0.00} ms fixed. Widths in multiples of {ChannelMultiple}.");
         foreach (var layer in Layers.Take(10))
             text.AppendLine(CultureInfo.InvariantCulture, $"{layer.Milliseconds,9:0.00} ms  {layer.Name}");
         return text.ToString();
@@ -180,23 +183,10 @@ public sealed class LatencyModel
     // Where kernels were found to work in multiples, outputs between two of them take as long as the next.
     private int Filled(Part part, int outputs) => Math.Min(part.OutputChannels, (outputs + ChannelMultiple - 1) / ChannelMultiple * ChannelMultiple);
 
-    private double Moving(double elements) => _elements > 0 ? _moving * elements / _elements : 0;
-
     private static void RunOnce(DependencyGraph graph)
     {
         using var scope = NewDisposeScope();
         graph.RunForward();
-    }
-
-    // Milliseconds for one pass over an element of a layer's output, of the layer with the largest.
-    private static double PerElement(IReadOnlyList<TracedLayer> timed, Device device, Func<Action, Device, int, double> clock, int repeats)
-    {
-        var count = timed.SelectMany(layer => layer.Calls).Select(call => call.OutputShape.Aggregate(1L, (product, side) => product * side)).DefaultIfEmpty(0).Max();
-        if (count == 0)
-            return 0;
-        using var scope = NewDisposeScope();
-        var values = zeros(count, device: device);
-        return clock(() => values.relu_(), device, repeats) / count;
     }
 
     // Calls of equal kernels take equal time.
@@ -207,13 +197,18 @@ public sealed class LatencyModel
     }
 
     /// <summary>A layer with the times of its calls.</summary>
-    private sealed record Part(int InputChannels, int OutputChannels, IReadOnlyList<LatencyGrid> Calls, double Elements)
+    private sealed record Part(int InputChannels, int OutputChannels, IReadOnlyList<LatencyGrid> Calls)
     {
+        /// <summary>The calls, without what is done in front of them.</summary>
         public double Whole { get; } = Calls.Sum(call => call.Whole);
 
+        /// <summary>What is done in front of the calls, with all inputs.</summary>
+        public double Before { get; init; }
+
+        /// <summary>The calls and what is done in front of them.</summary>
         public double Of(int inputs, int outputs)
         {
-            var total = 0.0;
+            var total = Before * inputs / InputChannels;
             foreach (var call in Calls)
                 total += call.Of(inputs, outputs);
             return total;
@@ -225,7 +220,7 @@ public sealed class LatencyModel
             var inputs = Widths(layer.InputChannels, options.Shares);
             var outputs = passes ? [] : Widths(layer.OutputChannels, options.Shares);
             var grids = layer.Calls.Select(call => new LatencyGrid(inputs, outputs, Times(call))).ToList();
-            return new Part(layer.InputChannels, layer.OutputChannels, grids, layer.Calls.Sum(call => call.OutputShape.Aggregate(1.0, (product, side) => product * side)));
+            return new Part(layer.InputChannels, layer.OutputChannels, grids);
 
             double[] Times(LayerCall call)
             {
