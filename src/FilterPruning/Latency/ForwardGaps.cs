@@ -55,7 +55,7 @@ internal sealed class ForwardGaps
 
             watching.Add(FusedLayers.Watch(gaps.Pass));
             gaps.Round(forward);
-            return gaps.Apart([.. Enumerable.Range(0, rounds).Select(_ => gaps.Round(forward))]);
+            return Apart([.. Enumerable.Range(0, rounds).Select(_ => gaps.Round(forward))]);
         }
         finally
         {
@@ -96,7 +96,7 @@ internal sealed class ForwardGaps
         return Stopwatch.GetElapsedTime(0).TotalMilliseconds;
     }
 
-    private Dictionary<string, double> Apart(IReadOnlyList<Dictionary<string, (double Milliseconds, int Calls)>> rounds)
+    private static Dictionary<string, double> Apart(IReadOnlyList<Dictionary<string, (double Milliseconds, int Calls)>> rounds)
     {
         var medians = rounds[0].Keys.ToDictionary(
             name => name, name => (Milliseconds: rounds.Select(round => round.GetValueOrDefault(name).Milliseconds).Median(), rounds[0][name].Calls), StringComparer.Ordinal);
