@@ -16,8 +16,8 @@ internal static unsafe class FilterReduction<TElement, TPower, TWidth>
 {
     private const int Lanes = PowerSum<TElement, TPower, TWidth>.Lanes;
 
-    // Sums on the stack: 32 kB. Shorter pieces of each row would stop the processor from fetching ahead.
-    private const int TileColumns = 4096;
+    // Sums on the stack: 128 kB. Rows are read from end to end wherever that is enough: where pieces of rows are left out, memory is a third slower.
+    private const int TileColumns = 16384;
 
     private const int Line = 64;  // bytes
 

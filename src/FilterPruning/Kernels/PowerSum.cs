@@ -51,16 +51,16 @@ internal static unsafe class PowerSum<TElement, TPower, TWidth>
         {
             for (nint run = 0; run < 4; run++)
             {
-                var sums = Load(four + (run * Lanes));
+                var sums = LaneSums.Load(four + (run * Lanes));
                 for (var at = 0; at < turn; at += 8 * Lanes)
                     TWidth.AddEight<TElement, TPower>(p + (run * apart) + (at * TElement.Bytes), step, power, ref sums);
-                Store(sums, four + (run * Lanes));
+                sums.Store(four + (run * Lanes));
             }
         }
 
         for (nint run = 0; run < 4; run++)
         {
-            var sums = Load(four + (run * Lanes));
+            var sums = LaneSums.Load(four + (run * Lanes));
             var at = p + (run * apart);
             var rest = left;
             for (; rest >= 8 * Lanes; rest -= 8 * Lanes, at += 8 * step)
@@ -92,24 +92,33 @@ internal static unsafe class PowerSum<TElement, TPower, TWidth>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddRows(byte* p, long rows, nint step, int columns, double* sums, TPower power)
     {
-        // Where sixteen do not go into the columns, the last sixteen overlap those before.
-        for (; rows >= 8; rows -= 8, p += 8 * step)
+        // Eight rows at once, an eighth of all rows apart: eight long stretches of memory, in each of which the processor fetches ahead. Rows that are neighbours would be eight short ones.
+        var apart = rows / 8;
+        var far = (nint)apart * step;
+        for (long turn = 0; turn < apart; turn++, p += step)
         {
-            for (var c = 0; c < columns; c += Lanes)
+            var c = 0;
+            for (; c <= columns - IWidth.Block; c += IWidth.Block)
+                TWidth.AddBlock<TElement, TPower>(p + (c * TElement.Bytes), far, power, sums + c);
+
+            // Where sixteen do not go into the columns, the last sixteen overlap those before.
+            for (; c < columns; c += Lanes)
             {
-                var lanes = Load(sums + c);
-                TWidth.AddEight<TElement, TPower>(p + (Math.Min(c, columns - Lanes) * TElement.Bytes), step, power, ref lanes);
-                Store(lanes, sums + c);
+                var lanes = LaneSums.Load(sums + c);
+                TWidth.AddEightRows<TElement, TPower>(p + (Math.Min(c, columns - Lanes) * TElement.Bytes), far, power, ref lanes);
+                lanes.Store(sums + c);
             }
         }
 
+        p += 7 * far;
+        rows -= 8 * apart;
         for (var c = 0; rows > 0 && c < columns; c += Lanes)
         {
-            var lanes = Load(sums + c);
+            var lanes = LaneSums.Load(sums + c);
             var at = p + (Math.Min(c, columns - Lanes) * TElement.Bytes);
             for (var row = 0; row < rows; row++, at += step)
                 TWidth.Add<TElement, TPower>(at, power, ref lanes);
-            Store(lanes, sums + c);
+            lanes.Store(sums + c);
         }
     }
 
@@ -136,19 +145,6 @@ internal static unsafe class PowerSum<TElement, TPower, TWidth>
         // The last window began earlier, so that it ended with the last column.
         var rest = columns - full;
         new ReadOnlySpan<double>(sums + full + Lanes - rest, rest).CopyTo(new Span<double>(sums + full, rest));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static LaneSums Load(double* sums) =>
-        new() { A = Vector256.Load(sums), B = Vector256.Load(sums + 4), C = Vector256.Load(sums + 8), D = Vector256.Load(sums + 12) };
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(in LaneSums lanes, double* sums)
-    {
-        Vector256.Store(lanes.A, sums);
-        Vector256.Store(lanes.B, sums + 4);
-        Vector256.Store(lanes.C, sums + 8);
-        Vector256.Store(lanes.D, sums + 12);
     }
 
     // Less than sixteen numbers: among zeros, which add nothing, they are sixteen. Apart from the loop, whose sums stay in registers.

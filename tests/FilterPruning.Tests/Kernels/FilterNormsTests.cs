@@ -62,6 +62,7 @@ public unsafe class FilterNormsTests
     [InlineData(1, 2, 900, 3)]
     [InlineData(2, 4, 5, 17)]
     [InlineData(1, 9, 2051)]
+    [InlineData(1, 18, 16_500)]
     [InlineData(0, 11)]
     [InlineData(1, 70, 5, 100)]
     [InlineData(1, 21, 300, 9)]
