@@ -19,19 +19,26 @@ public static class ModelScores
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(criterion);
-        rules ??= new LayerRules();
         var scores = new Dictionary<string, float[]>(StringComparer.Ordinal);
+
+        // All layers first: scoring empties the caches, and every object that is looked at in between would come from memory.
+        FilterBank[] banks = [.. Banks(model, rules ?? new LayerRules())];
+        foreach (var bank in banks)
+        {
+            using var tensor = criterion.Score(bank);
+            scores.Add(bank.LayerName, MemoryMarshal.Cast<byte, float>(tensor.bytes).ToArray());
+        }
+
+        return scores;
+    }
+
+    private static IEnumerable<FilterBank> Banks(nn.Module model, LayerRules rules)
+    {
         var known = new HashSet<nn.Module>(ReferenceEqualityComparer.Instance);
         foreach (var (name, module) in model.named_modules().Prepend(("", model)))
         {
             if (known.Add(module) && rules.Find(module) is { } rule && rule.Filters(module) is { OutputAxis: { } axis } filters)
-            {
-                var count = filters.Axes.First(one => one.Axis == axis).Count ?? rule.OutputChannels(module);
-                using var tensor = criterion.Score(new FilterBank(name, module, filters.Tensor, axis, count));
-                scores.Add(name, MemoryMarshal.Cast<byte, float>(tensor.bytes).ToArray());
-            }
+                yield return new FilterBank(name, module, filters.Tensor, axis, filters.Axes.First(one => one.Axis == axis).Count ?? rule.OutputChannels(module));
         }
-
-        return scores;
     }
 }
