@@ -101,7 +101,7 @@ internal sealed class LayerCut
 internal sealed record TensorCut(string Name, Tensor Tensor, IReadOnlyList<ChannelPositions> Axes)
 {
     // Small beside any layer that memory matters for, large enough that the number of blocks does not.
-    private const long BlockBytes = 1 << 20;
+    private const long BlockBytes = 256 << 10;
 
     /// <summary>Whether the layer reads channels that go through this tensor.</summary>
     public bool Reads => Axes.Any(axis => axis.Reads);
