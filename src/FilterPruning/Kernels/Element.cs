@@ -5,7 +5,7 @@ namespace FilterPruning.Kernels;
 
 /// <summary>
 /// How sixteen numbers of one type become sixteen magnitudes in single precision, exactly. Sixteen is what a pair of 256-bit vectors holds: wide enough for every cache level of today's
-/// processors (512 bits measured no faster), and present wherever there is AVX2. Elsewhere the runtime splits each vector in two.
+/// processors, and present wherever there is AVX2. Elsewhere the runtime splits each vector in two.
 /// </summary>
 internal unsafe interface IElement
 {
@@ -23,6 +23,9 @@ internal unsafe interface IElement
 
     /// <summary>The magnitudes of the sixteen numbers at <paramref name="p"/>, over <see cref="Scale"/>; no alignment is asked for. Where number i lands, <see cref="Place"/> says.</summary>
     static abstract (Vector256<float> First, Vector256<float> Second) Load(byte* p);
+
+    /// <summary>The same for thirty-two numbers, in an order of its own.</summary>
+    static abstract (Vector512<float> First, Vector512<float> Second) LoadWide(byte* p);
 
     /// <summary>The magnitudes themselves, infinity and NaN included; slower.</summary>
     static abstract (Vector256<float> First, Vector256<float> Second) LoadExactly(byte* p);
@@ -49,6 +52,9 @@ internal readonly unsafe struct SingleElement : IElement
     public static (Vector256<float> First, Vector256<float> Second) Load(byte* p) => (Vector256.Abs(Vector256.Load((float*)p)), Vector256.Abs(Vector256.Load((float*)p + 8)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector512<float> First, Vector512<float> Second) LoadWide(byte* p) => (Vector512.Abs(Vector512.Load((float*)p)), Vector512.Abs(Vector512.Load((float*)p + 16)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (Vector256<float> First, Vector256<float> Second) LoadExactly(byte* p) => Load(p);
 
     public static int Place(int number) => number;
@@ -72,6 +78,14 @@ internal readonly unsafe struct BFloat16Element : IElement
     {
         var magnitude = Vector256.Create(0x7FFF0000u);
         var pairs = Vector256.Load((uint*)p);  // the odd number of each pair lies in the upper half
+        return (((pairs << 16) & magnitude).AsSingle(), (pairs & magnitude).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector512<float> First, Vector512<float> Second) LoadWide(byte* p)
+    {
+        var magnitude = Vector512.Create(0x7FFF0000u);
+        var pairs = Vector512.Load((uint*)p);
         return (((pairs << 16) & magnitude).AsSingle(), (pairs & magnitude).AsSingle());
     }
 
@@ -104,6 +118,14 @@ internal readonly unsafe struct HalfElement : IElement
     {
         var moved = Vector256.Create(0x0FFFE000u);
         var pairs = Vector256.Load((uint*)p);
+        return (((pairs << 13) & moved).AsSingle(), ((pairs >>> 3) & moved).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector512<float> First, Vector512<float> Second) LoadWide(byte* p)
+    {
+        var moved = Vector512.Create(0x0FFFE000u);
+        var pairs = Vector512.Load((uint*)p);
         return (((pairs << 13) & moved).AsSingle(), ((pairs >>> 3) & moved).AsSingle());
     }
 

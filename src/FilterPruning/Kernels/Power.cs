@@ -17,6 +17,14 @@ internal interface IPower
     Vector256<float> AddTo<TElement>(Vector256<float> sum, Vector256<float> x)
         where TElement : struct, IElement;
 
+    /// <summary>The powers of sixteen magnitudes.</summary>
+    Vector512<float> Raise<TElement>(Vector512<float> x)
+        where TElement : struct, IElement;
+
+    /// <summary>The same added to sums.</summary>
+    Vector512<float> AddTo<TElement>(Vector512<float> sum, Vector512<float> x)
+        where TElement : struct, IElement;
+
     /// <summary>The powers of four magnitudes added to sums, in double precision.</summary>
     Vector256<double> AddTo(Vector256<double> sum, Vector256<double> x);
 
@@ -40,6 +48,15 @@ internal readonly struct Magnitudes : IPower
     public Vector256<float> AddTo<TElement>(Vector256<float> sum, Vector256<float> x)
         where TElement : struct, IElement =>
         TElement.Scale == 1 ? sum + x : Vector256.MultiplyAddEstimate(x, Vector256.Create(TElement.Scale), sum);  // a power of two: only the sum rounds
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector512<float> Raise<TElement>(Vector512<float> x)
+        where TElement : struct, IElement => Scaled.By<TElement>(x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector512<float> AddTo<TElement>(Vector512<float> sum, Vector512<float> x)
+        where TElement : struct, IElement =>
+        TElement.Scale == 1 ? sum + x : Vector512.MultiplyAddEstimate(x, Vector512.Create(TElement.Scale), sum);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Vector256<double> AddTo(Vector256<double> sum, Vector256<double> x) => sum + x;
@@ -68,6 +85,22 @@ internal readonly struct Squares : IPower
     {
         x = Scaled.By<TElement>(x);
         return Vector256.MultiplyAddEstimate(x, x, sum);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector512<float> Raise<TElement>(Vector512<float> x)
+        where TElement : struct, IElement
+    {
+        x = Scaled.By<TElement>(x);
+        return x * x;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector512<float> AddTo<TElement>(Vector512<float> sum, Vector512<float> x)
+        where TElement : struct, IElement
+    {
+        x = Scaled.By<TElement>(x);
+        return Vector512.MultiplyAddEstimate(x, x, sum);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -100,6 +133,21 @@ internal readonly struct HalfIntegerPower(int halves) : IPower
         where TElement : struct, IElement => sum + Raise<TElement>(x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector512<float> Raise<TElement>(Vector512<float> x)
+        where TElement : struct, IElement
+    {
+        x = Scaled.By<TElement>(x);
+        var power = (halves & 1) == 0 ? x : Vector512.Sqrt(x);
+        for (var i = (halves - 1) >> 1; i > 0; i--)
+            power *= x;
+        return power;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector512<float> AddTo<TElement>(Vector512<float> sum, Vector512<float> x)
+        where TElement : struct, IElement => sum + Raise<TElement>(x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Vector256<double> AddTo(Vector256<double> sum, Vector256<double> x)
     {
         var power = (halves & 1) == 0 ? x : Vector256.Sqrt(x);
@@ -125,6 +173,12 @@ internal readonly struct AnyPower(double p) : IPower
     public Vector256<float> AddTo<TElement>(Vector256<float> sum, Vector256<float> x)
         where TElement : struct, IElement => sum + Raise<TElement>(x);
 
+    public Vector512<float> Raise<TElement>(Vector512<float> x)
+        where TElement : struct, IElement => Vector512.Exp(Vector512.Log(Scaled.By<TElement>(x)) * (float)p);
+
+    public Vector512<float> AddTo<TElement>(Vector512<float> sum, Vector512<float> x)
+        where TElement : struct, IElement => sum + Raise<TElement>(x);
+
     // A function of its own: its body is long, and is worth the call.
     [MethodImpl(MethodImplOptions.NoInlining)]
     public Vector256<double> AddTo(Vector256<double> sum, Vector256<double> x) => sum + Vector256.Exp(Vector256.Log(x) * p);  // e⁻∞ is 0, as 0ᵖ is
@@ -139,5 +193,10 @@ internal static class Scaled
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> By<TElement>(Vector256<float> x)
+        where TElement : struct, IElement => TElement.Scale == 1 ? x : x * TElement.Scale;
+
+    /// <summary>The same for sixteen.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> By<TElement>(Vector512<float> x)
         where TElement : struct, IElement => TElement.Scale == 1 ? x : x * TElement.Scale;
 }

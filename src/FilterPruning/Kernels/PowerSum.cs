@@ -24,8 +24,8 @@ internal static unsafe class PowerSum<TElement, TPower, TWidth>
         nint step = Lanes * TElement.Bytes;
         var at = p;
         var left = n;
-        for (; left >= 8 * Lanes; left -= 8 * Lanes, at += 8 * step)
-            TWidth.AddEight<TElement, TPower>(at, step, power, ref sums);
+        for (; left >= IWidth.Many; left -= IWidth.Many, at += IWidth.Many * TElement.Bytes)
+            TWidth.AddMany<TElement, TPower>(at, power, ref sums);
         for (; left >= Lanes; left -= Lanes, at += step)
             TWidth.Add<TElement, TPower>(at, power, ref sums);
         return left == 0 ? sums.Total : sums.Total + OfRest(at, (int)left, power);
@@ -45,15 +45,15 @@ internal static unsafe class PowerSum<TElement, TPower, TWidth>
         nint step = Lanes * TElement.Bytes;
         var four = stackalloc double[4 * Lanes];
         new Span<double>(four, 4 * Lanes).Clear();
-        var turn = 4 / TElement.Bytes * 8 * Lanes;
+        var turn = 4 / TElement.Bytes * IWidth.Many;
         var left = n;
         for (; left >= turn; left -= turn, p += turn * TElement.Bytes)
         {
             for (nint run = 0; run < 4; run++)
             {
                 var sums = LaneSums.Load(four + (run * Lanes));
-                for (var at = 0; at < turn; at += 8 * Lanes)
-                    TWidth.AddEight<TElement, TPower>(p + (run * apart) + (at * TElement.Bytes), step, power, ref sums);
+                for (var at = 0; at < turn; at += IWidth.Many)
+                    TWidth.AddMany<TElement, TPower>(p + (run * apart) + (at * TElement.Bytes), power, ref sums);
                 sums.Store(four + (run * Lanes));
             }
         }
@@ -63,8 +63,8 @@ internal static unsafe class PowerSum<TElement, TPower, TWidth>
             var sums = LaneSums.Load(four + (run * Lanes));
             var at = p + (run * apart);
             var rest = left;
-            for (; rest >= 8 * Lanes; rest -= 8 * Lanes, at += 8 * step)
-                TWidth.AddEight<TElement, TPower>(at, step, power, ref sums);
+            for (; rest >= IWidth.Many; rest -= IWidth.Many, at += IWidth.Many * TElement.Bytes)
+                TWidth.AddMany<TElement, TPower>(at, power, ref sums);
             for (; rest >= Lanes; rest -= Lanes, at += step)
                 TWidth.Add<TElement, TPower>(at, power, ref sums);
             results[run] = rest == 0 ? sums.Total : sums.Total + OfRest(at, (int)rest, power);
